@@ -1,0 +1,31 @@
+import type { Tensor } from '../../base/tensor.ts';
+import type { Dimension, Graph, Node, TensorType, ValueType } from '../ir.ts';
+
+/**
+ * A shape rule: from the types of a node's inputs (and their values, where known) to the types of its outputs.
+ * Undefined where nothing can be said. A rule throws a LatheError('shape') when the inputs cannot be right.
+ */
+export type ShapeRule = (context: ShapeContext) => readonly (InferredValue | undefined)[];
+
+/** What is known of a value: its type, and for small integer tensors (shapes, axes) its elements, which may be symbolic. */
+export interface InferredValue {
+  readonly type: ValueType;
+  readonly elements?: readonly Dimension[];
+}
+
+export interface ShapeContext {
+  readonly node: Node;
+  readonly opset: number;
+  /** The type of input `index` where it is a dense tensor of a known element type. */
+  readonly input: (index: number) => TensorType | undefined;
+  readonly inputValue: (index: number) => InferredValue | undefined;
+  /** The value of an input that is constant. */
+  readonly constant: (index: number) => Tensor | undefined;
+  /** The elements of a one-dimensional (or scalar) integer input, known or symbolic. */
+  readonly elements: (index: number) => readonly Dimension[] | undefined;
+  /** Infers a subgraph attribute, given the types of its inputs. */
+  readonly infer: (
+    graph: Graph,
+    inputs: readonly (InferredValue | undefined)[],
+  ) => readonly (InferredValue | undefined)[];
+}
