@@ -1,0 +1,228 @@
+import { DATA_TYPES, LatheError, type Tensor } from '../../base/index.ts';
+import { GraphBuilder, type Model, type Value } from '../../graph/index.ts';
+import type { Build } from '../build.ts';
+import { activation } from '../layers/activation.ts';
+import { type AttentionShapes, selfAttention } from '../layers/attention.ts';
+import { dropout } from '../layers/dropout.ts';
+import { embedding } from '../layers/embedding.ts';
+import { feedForward } from '../layers/feed-forward.ts';
+import { layerNorm } from '../layers/layer-norm.ts';
+import { linear } from '../layers/linear.ts';
+import { parameter } from '../parameter.ts';
+import { ARCHITECTURES, type Architecture } from './architectures.ts';
+import { type EncoderSettings, encoderSettings, type HuggingFaceConfig, type ModelType } from './config.ts';
+
+export interface EncoderOptions {
+  /** `none` gives `last_hidden_state` [batch, sequence, hidden] instead of `logits` [batch, labels]. */
+  readonly head?: 'sequence-classification' | 'none';
+  /** The training form has dropout, with its masks as inputs: see `dropoutMasks`. */
+  readonly form?: Build['form'];
+  /** Of the initialization; the same seed gives the same parameters. */
+  readonly seed?: number;
+  /** Parameters of a checkpoint, by name; those that it lacks are initialized. */
+  readonly weights?: ReadonlyMap<string, Tensor>;
+  /** Whether the model takes `token_type_ids`; otherwise every token has type 0. Default: where it has two types or more. */
+  readonly tokenTypeIds?: boolean;
+}
+
+/**
+ * BERT (Devlin et al., 2018) from a Hugging Face configuration. Inputs `input_ids`, `attention_mask` and
+ * `token_type_ids`, int64 [batch, sequence]; output `logits` [batch, labels]. Parameters carry their checkpoint names.
+ * Throws 'unsupported' or 'invalid-model' with the field of the configuration.
+ */
+export function bert(config: HuggingFaceConfig, options: EncoderOptions = {}): Model {
+  return encoder('bert', config, options);
+}
+
+/** DistilBERT (Sanh et al., 2019): as {@link bert}, without token types. */
+export function distilbert(config: HuggingFaceConfig, options: EncoderOptions = {}): Model {
+  return encoder('distilbert', config, options);
+}
+
+/** RoBERTa (Liu et al., 2019): as {@link bert}; positions count from the padding id + 1, over tokens that are not padding. */
+export function roberta(config: HuggingFaceConfig, options: EncoderOptions = {}): Model {
+  return encoder('roberta', config, options);
+}
+
+/** The architecture that the configuration's `model_type` names. Throws 'unsupported' for others. */
+export function fromConfig(config: HuggingFaceConfig, options: EncoderOptions = {}): Model {
+  const type = config.model_type;
+  if (typeof type !== 'string' || !Object.hasOwn(ARCHITECTURES, type)) {
+    throw new LatheError(
+      'unsupported',
+      `config.json: model_type is ${JSON.stringify(type)}, supported are ${Object.keys(ARCHITECTURES).join(', ')}`,
+      { hint: 'Models of other types can be trained from their ONNX file.' },
+    );
+  }
+  return encoder(type as ModelType, config, options);
+}
+
+function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOptions): Model {
+  const settings = encoderSettings(config, type);
+  const architecture = ARCHITECTURES[type];
+  const graph = new GraphBuilder();
+  const build: Build = {
+    graph,
+    form: options.form ?? 'inference',
+    seed: options.seed ?? 0,
+    ...(options.weights && { weights: options.weights }),
+  };
+  const ids = graph.input('input_ids', 'int64', ['batch', 'sequence']);
+  const mask = graph.input('attention_mask', 'int64', ['batch', 'sequence']);
+  const types =
+    settings.tokenTypes > 0 && (options.tokenTypeIds ?? settings.tokenTypes > 1)
+      ? graph.input('token_type_ids', 'int64', ['batch', 'sequence'])
+      : undefined;
+  const shapes = sharedShapes(build, ids, mask, settings);
+
+  let x = embeddings(build, architecture, settings, { ids, types, shapes });
+  for (let index = 0; index < settings.layers; index++) {
+    x = layer(build, x, `${architecture.layers}.${index}`, architecture.layer, settings, shapes);
+  }
+  const states = graph.reshape(x, shapes.sequences); // [B, T, hidden]
+  if (options.head === 'none') {
+    graph.output(states, { dtype: 'float32', shape: ['batch', 'sequence', settings.hidden] }, 'last_hidden_state');
+  } else {
+    const first = graph.reshape(graph.slice(states, [0], [1], [1]), shapes.merged); // [B, hidden]
+    graph.output(
+      classifier(build, first, architecture, settings),
+      { dtype: 'float32', shape: ['batch', settings.labels] },
+      'logits',
+    );
+  }
+  return graph.build({ name: type });
+}
+
+interface Shapes extends AttentionShapes {
+  /** int64 [1]. */
+  readonly sequence: Value;
+  /** int64 [3]: batch, sequence, hidden. */
+  readonly sequences: Value;
+}
+
+/**
+ * What hides padding: 0 for tokens, −10,000 for padding. After softmax that is zero exactly, a sequence of padding alone
+ * gives no NaN, and unlike float32's lowest number it is finite in float16 too.
+ */
+const HIDDEN = -10_000;
+
+function sharedShapes(build: Build, ids: Value, mask: Value, settings: EncoderSettings): Shapes {
+  const { graph } = build;
+  const { hidden, heads } = settings;
+  const shape = graph.shape(ids);
+  const batch = graph.gather(shape, graph.int64s([0]));
+  const sequence = graph.gather(shape, graph.int64s([1]));
+  const padding = graph.sub(graph.scalar(1, 'float32'), graph.cast(mask, FLOAT32)); // [B, T]
+  return {
+    sequence,
+    sequences: graph.concat([batch, sequence, graph.int64s([hidden])], 0),
+    split: graph.concat([batch, sequence, graph.int64s([heads, hidden / heads])], 0),
+    merged: graph.int64s([-1, hidden]),
+    mask: graph.unsqueeze(graph.mul(padding, graph.scalar(HIDDEN, 'float32')), [1, 2]), // [B, 1, 1, T]
+  };
+}
+
+function embeddings(
+  build: Build,
+  { embeddings: names, positions }: Architecture,
+  settings: EncoderSettings,
+  inputs: { readonly ids: Value; readonly types: Value | undefined; readonly shapes: Shapes },
+): Value {
+  const { graph } = build;
+  const { hidden, hiddenDropout, epsilon } = settings;
+  const { ids, types, shapes } = inputs;
+  const initialization = { normal: settings.initializerRange };
+  const table = (name: string, count: number): Value =>
+    parameter(build, `${name}.weight`, [count, hidden], initialization);
+
+  let x = embedding(build, ids, names.words, { count: settings.vocabularySize, size: hidden, initialization }); // [B, T, hidden]
+  if (settings.tokenTypes > 0) {
+    const typeTable = table(names.tokenTypes, settings.tokenTypes);
+    x = graph.add(x, types === undefined ? graph.slice(typeTable, [0], [1], [0]) : graph.gather(typeTable, types));
+  }
+  const positionTable = table(names.positions, settings.positions);
+  x = graph.add(
+    x,
+    positions === 'counted'
+      ? graph.op('Slice', [positionTable, graph.int64s([0]), shapes.sequence, graph.int64s([0])]) // [T, hidden]
+      : graph.gather(positionTable, positionsAfterPadding(build, ids, settings.paddingId)),
+  );
+  x = layerNorm(build, graph.reshape(x, shapes.merged), names.norm, { size: hidden, epsilon }); // [B · T, hidden]
+  return dropout(build, x, names.dropout, { probability: hiddenDropout, shape: ['tokens', hidden] });
+}
+
+/** [B, T]: how many tokens that are not padding came so far, plus the padding id; padding keeps the padding id. */
+function positionsAfterPadding({ graph }: Build, ids: Value, paddingId: number): Value {
+  const padding = graph.scalar(paddingId, 'int64');
+  const present = graph.cast(graph.op('Not', [graph.equal(ids, padding)]), INT64);
+  const counted = graph.op('CumSum', [present, graph.scalar(1, 'int64')]);
+  return graph.add(graph.mul(counted, present), padding);
+}
+
+/** One layer of the encoder, with normalization behind each half: [B · T, hidden] → [B · T, hidden]. */
+function layer(
+  build: Build,
+  x: Value,
+  prefix: string,
+  names: Architecture['layer'],
+  settings: EncoderSettings,
+  shapes: Shapes,
+): Value {
+  const { graph } = build;
+  const { hidden, hiddenDropout, epsilon } = settings;
+  const initialization = { normal: settings.initializerRange };
+  const at = (name: string): string => `${prefix}.${name}`;
+  const dropHidden = (value: Value, name: string | undefined): Value =>
+    name === undefined
+      ? value
+      : dropout(build, value, at(name), { probability: hiddenDropout, shape: ['tokens', hidden] });
+
+  const context = selfAttention(
+    build,
+    x,
+    { query: at(names.query), key: at(names.key), value: at(names.value), dropout: at(names.attentionDropout) },
+    { hidden, heads: settings.heads, shapes, probability: settings.attentionDropout, initialization },
+  );
+  const projected = linear(build, context, at(names.attentionOutput), {
+    inputs: hidden,
+    outputs: hidden,
+    initialization,
+  });
+  const attended = layerNorm(
+    build,
+    graph.add(dropHidden(projected, names.attentionOutputDropout), x),
+    at(names.attentionNorm),
+    { size: hidden, epsilon },
+  );
+  const fed = feedForward(
+    build,
+    attended,
+    { expand: at(names.expand), contract: at(names.contract) },
+    { hidden, intermediate: settings.intermediate, activation: settings.activation, initialization },
+  );
+  return layerNorm(build, graph.add(dropHidden(fed, names.outputDropout), attended), at(names.outputNorm), {
+    size: hidden,
+    epsilon,
+  });
+}
+
+function classifier(build: Build, first: Value, architecture: Architecture, settings: EncoderSettings): Value {
+  const { hidden } = settings;
+  const initialization = { normal: settings.initializerRange };
+  let x = first;
+  for (const step of architecture.classifier) {
+    if (step.kind === 'dropout') {
+      x = dropout(build, x, step.name, { probability: settings.classifierDropout, shape: ['batch', hidden] });
+    } else if (step.kind === 'dense') {
+      x = activation(
+        build,
+        linear(build, x, step.name, { inputs: hidden, outputs: hidden, initialization }),
+        step.activation,
+      );
+    } else x = linear(build, x, step.name, { inputs: hidden, outputs: settings.labels, initialization });
+  }
+  return x;
+}
+
+const FLOAT32 = DATA_TYPES.float32.code;
+const INT64 = DATA_TYPES.int64.code;
