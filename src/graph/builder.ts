@@ -51,9 +51,9 @@ export class GraphBuilder {
     return name;
   }
 
-  input(name: string, dtype: DataType, shape: Shape): Value {
+  input(name: string, dtype: DataType, shape: Shape, metadata?: ReadonlyMap<string, string>): Value {
     this.#claim(name);
-    this.#inputs.push(tensorInfo(name, { dtype, shape }));
+    this.#inputs.push({ ...tensorInfo(name, { dtype, shape }), ...(metadata && { metadata }) });
     return name;
   }
 

@@ -8,6 +8,8 @@ import { linear } from './linear.ts';
 export interface AttentionShapes {
   /** int64 [4]: batch, sequence, heads, head size. */
   readonly split: Value;
+  /** int64 [4]: batch, 1, heads, head size. */
+  readonly splitFirst: Value;
   /** int64 [2]: −1, hidden size. */
   readonly merged: Value;
   /** float32 [batch, 1, 1, sequence]: added to the scores, 0 where a token may be seen. */
@@ -18,6 +20,8 @@ export interface AttentionShapes {
  * Multi-head attention of a sequence to itself (Vaswani et al., 2017), without the projection behind it. `x` is
  * [batch · sequence, hidden]: linear layers want two dimensions, so the tokens of a batch stay in one row each and only
  * attention itself sees the sequences. Gives [batch · sequence, hidden].
+ *
+ * With `first`, the first token of each sequence [batch, hidden], only these look at their sequences: gives [batch, hidden].
  */
 export function selfAttention(
   build: Build,
@@ -29,21 +33,27 @@ export function selfAttention(
     readonly shapes: AttentionShapes;
     readonly probability: number;
     readonly initialization: Initialization;
+    readonly first?: Value;
   },
 ): Value {
   const { graph } = build;
-  const { hidden, heads, shapes, initialization } = options;
+  const { hidden, heads, shapes, initialization, first } = options;
   const headSize = hidden / heads;
-  const project = (name: string, scale: number): Value =>
-    graph.reshape(linear(build, x, name, { inputs: hidden, outputs: hidden, initialization, scale }), shapes.split); // [B, T, heads, headSize]
-  const query = graph.transpose(project(names.query, 1 / Math.sqrt(headSize)), [0, 2, 1, 3]); // [B, heads, T, headSize]
-  const key = graph.transpose(project(names.key, 1), [0, 2, 3, 1]); // [B, heads, headSize, T]
-  const value = graph.transpose(project(names.value, 1), [0, 2, 1, 3]); // [B, heads, T, headSize]
-  const scores = graph.add(graph.matMul(query, key), shapes.mask); // [B, heads, T, T]
+  const project = (rows: Value, name: string, scale = 1): Value =>
+    linear(build, rows, name, { inputs: hidden, outputs: hidden, initialization, scale }); // [B · T, hidden]
+  const split = (rows: Value): Value => graph.reshape(rows, shapes.split); // [B, T, heads, headSize]
+  const asked = project(first ?? x, names.query, 1 / Math.sqrt(headSize));
+  const query = graph.transpose(
+    first === undefined ? split(asked) : graph.reshape(asked, shapes.splitFirst),
+    [0, 2, 1, 3],
+  ); // [B, heads, T or 1, headSize]
+  const key = graph.transpose(split(project(x, names.key)), [0, 2, 3, 1]); // [B, heads, headSize, T]
+  const value = graph.transpose(split(project(x, names.value)), [0, 2, 1, 3]); // [B, heads, T, headSize]
+  const scores = graph.add(graph.matMul(query, key), shapes.mask); // [B, heads, T or 1, T]
   const probabilities = dropout(build, graph.softmax(scores), names.dropout, {
     probability: options.probability,
-    shape: ['batch', heads, 'sequence', 'sequence'],
+    shape: ['batch', heads, first === undefined ? 'sequence' : 1, 'sequence'],
   });
-  const context = graph.transpose(graph.matMul(probabilities, value), [0, 2, 1, 3]); // [B, T, heads, headSize]
-  return graph.reshape(context, shapes.merged); // [B · T, hidden]
+  const context = graph.transpose(graph.matMul(probabilities, value), [0, 2, 1, 3]); // [B, T or 1, heads, headSize]
+  return graph.reshape(context, shapes.merged); // [B · T or B, hidden]
 }
