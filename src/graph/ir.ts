@@ -69,7 +69,9 @@ export type AttributeValue =
   | { readonly kind: 'sparseTensors'; readonly value: readonly SparseTensor[] }
   | { readonly kind: 'types'; readonly value: readonly ValueType[] }
   /** Inside a function: the attribute of the calling node that stands here. `type` is the number in AttributeType. */
-  | { readonly kind: 'reference'; readonly value: string; readonly type: number };
+  | { readonly kind: 'reference'; readonly value: string; readonly type: number }
+  /** No content, or a type that this version does not know (the number in AttributeType): its content is in `unknown`. */
+  | { readonly kind: 'undefined'; readonly value: number };
 
 /** A tensor as a file stores it. `base`'s Tensor is the one to compute with: see `tensorOf` and `stored`. */
 export interface StoredTensor extends Annotated {
@@ -113,7 +115,8 @@ export type ValueType = (
   | { readonly kind: 'sequence'; readonly element: ValueType }
   | { readonly kind: 'map'; readonly key: DataType | 'undefined'; readonly value: ValueType }
   | { readonly kind: 'optional'; readonly element: ValueType }
-  | { readonly kind: 'opaque'; readonly domain: string; readonly name: string }
+  /** Without `domain`, that of the model. */
+  | { readonly kind: 'opaque'; readonly domain?: string; readonly name?: string }
   | { readonly kind: 'undefined' }
 ) & { readonly denotation?: string; readonly dimensionDenotations?: readonly string[] } & Unknown;
 
@@ -159,7 +162,11 @@ export interface Annotated extends Unknown {
   readonly metadata?: ReadonlyMap<string, string>;
 }
 
-/** Protobuf fields that this version of Lathe does not know, kept so that writing gives them back. */
+/**
+ * Protobuf fields that have no other place here, kept so that writing gives them back: fields that this version does not
+ * know, device configurations, a second content of one attribute, a data type without a name. They are written first,
+ * so that a field that has a place wins over them.
+ */
 export interface Unknown {
   readonly unknown?: readonly UnknownField[];
 }
@@ -167,7 +174,10 @@ export interface Unknown {
 export interface UnknownField {
   readonly number: number;
   readonly wireType: number;
+  /** The encoded value, without its tag. */
   readonly bytes: Uint8Array;
+  /** Inside a nested message that is flat here: a tensor's segment, a type's variant, its shape, a dimension (by index). */
+  readonly within?: 'segment' | 'variant' | 'shape' | number;
 }
 
 /** The version of an operator set that a model imports, or undefined when it does not import the domain. */
