@@ -7,7 +7,11 @@ import type { Dimension, Graph, Node, TensorType, ValueType } from '../ir.ts';
  */
 export type ShapeRule = (context: ShapeContext) => readonly (InferredValue | undefined)[];
 
-/** What is known of a value: its type, and for small integer tensors (shapes, axes) its elements, which may be symbolic. */
+/**
+ * What is known of a value: its type, and for integer and boolean tensors of at most 1024 elements (shapes, axes,
+ * masks made of them) the elements, row-major, which may be symbolic or null. Elements come only with a shape that is
+ * all numbers.
+ */
 export interface InferredValue {
   readonly type: ValueType;
   readonly elements?: readonly Dimension[];
@@ -19,9 +23,9 @@ export interface ShapeContext {
   /** The type of input `index` where it is a dense tensor of a known element type. */
   readonly input: (index: number) => TensorType | undefined;
   readonly inputValue: (index: number) => InferredValue | undefined;
-  /** The value of an input that is constant. */
+  /** The value of an input that is constant and has at most 1024 elements. */
   readonly constant: (index: number) => Tensor | undefined;
-  /** The elements of a one-dimensional (or scalar) integer input, known or symbolic. */
+  /** The elements of an integer or boolean input, known or symbolic. */
   readonly elements: (index: number) => readonly Dimension[] | undefined;
   /** Infers a subgraph attribute, given the types of its inputs. */
   readonly infer: (

@@ -1,0 +1,326 @@
+import { LatheError } from '../base/errors.ts';
+import { sizeOf } from '../base/shape.ts';
+import type { Tensor } from '../base/tensor.ts';
+import { describeNode } from './attributes.ts';
+import type {
+  Attribute,
+  FunctionDefinition,
+  Graph,
+  Model,
+  Node,
+  Shape,
+  StoredTensor,
+  TensorType,
+  ValueInfo,
+  ValueType,
+} from './ir.ts';
+import { isKnownOperator } from './operators/names.ts';
+import type { InferredValue, ShapeContext } from './operators/shape-rule.ts';
+import { constantOf, elementsOfStored } from './operators/shapes/constant.ts';
+import { ELEMENT_LIMIT } from './operators/shapes/inferred.ts';
+import { SHAPE_RULES } from './operators/shapes.ts';
+import { tensorOf } from './stored.ts';
+import { formatType, unifyTypes } from './value-types.ts';
+
+export type { InferredValue } from './operators/shape-rule.ts';
+
+export interface InferOptions {
+  /** Types of graph inputs, instead of those that the model declares. */
+  readonly inputs?: Readonly<Record<string, TensorType>>;
+}
+
+/**
+ * The type of every value of the main graph (inputs, initializers, and what nodes give), and the elements of small
+ * integer values, as far as they are known. Dimensions may be symbolic: names as the model gives them, and expressions
+ * over those (`dimension.ts`). A value about which nothing is known is left out.
+ *
+ * What the model declares of a value (value_info, outputs) is used as well. Throws LatheError('shape') where inputs of a
+ * node do not fit together or a declared type contradicts what follows from the graph. Initializers' bytes are read
+ * only for small integers.
+ */
+export function inferTypes(model: Model, options: InferOptions = {}): ReadonlyMap<string, InferredValue> {
+  const run: Run = {
+    functions: new Map(model.functions.map((item) => [functionKey(item), item])),
+    // Before IR version 4 every weight had to be an input as well, and was none.
+    constantInputs: model.irVersion < 4,
+    depth: 0,
+  };
+  const scope = scopeOf(model.graph, undefined, opsetsOf(model), run);
+  for (const { name, type } of model.graph.inputs) {
+    const given = options.inputs?.[name];
+    if (given !== undefined) scope.values.set(name, { type: { kind: 'tensor', ...given } });
+    else if (type !== undefined && !scope.values.has(name)) scope.values.set(name, { type });
+  }
+  for (const name of Object.keys(options.inputs ?? {})) {
+    if (!model.graph.inputs.some((input) => input.name === name)) {
+      throw new LatheError('usage', `"${name}" is no input of the graph`, {
+        hint: `Its inputs are ${model.graph.inputs.map((input) => `"${input.name}"`).join(', ')}.`,
+      });
+    }
+  }
+  inferNodes(model.graph.nodes, scope, run);
+  return scope.values;
+}
+
+/**
+ * Writes the types that follow from the graph into it: `valueInfo` for every value in between, and outputs made more
+ * exact. Names that the model gave to dimensions are replaced by what they turn out to be.
+ */
+export function inferShapes(model: Model, options: InferOptions = {}): { model: Model; changed: boolean } {
+  const types = inferTypes(model, options);
+  const { graph } = model;
+  let changed = false;
+  const refine = (info: ValueInfo): ValueInfo => {
+    const type = types.get(info.name)?.type;
+    if (type === undefined || sameType(type, info.type)) return info;
+    changed = true;
+    return { ...info, type };
+  };
+  const known = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
+  const valueInfo = graph.valueInfo.map(refine);
+  for (const { name } of valueInfo) known.add(name);
+  for (const node of graph.nodes) {
+    for (const name of node.outputs) {
+      const type = types.get(name)?.type;
+      if (type === undefined || known.has(name)) continue;
+      valueInfo.push({ name, type });
+      known.add(name);
+      changed = true;
+    }
+  }
+  const inputs = graph.inputs.map((info) => (options.inputs?.[info.name] === undefined ? info : refine(info)));
+  const outputs = graph.outputs.map(refine);
+  return changed
+    ? { model: { ...model, graph: { ...graph, inputs, outputs, valueInfo } }, changed }
+    : { model, changed };
+}
+
+interface Run {
+  readonly functions: ReadonlyMap<string, FunctionDefinition>;
+  readonly constantInputs: boolean;
+  /** How deep subgraphs and functions are nested. */
+  depth: number;
+}
+
+interface Scope {
+  readonly parent: Scope | undefined;
+  readonly values: Map<string, InferredValue>;
+  readonly constants: Map<string, StoredTensor>;
+  readonly declared: ReadonlyMap<string, ValueType>;
+  readonly opsets: ReadonlyMap<string, number>;
+}
+
+/** Files nest without limit; a program's stack does not. */
+const DEPTH_LIMIT = 64;
+const NEWEST_OPSET = 21;
+
+function opsetsOf(model: Pick<Model, 'opsets'>): ReadonlyMap<string, number> {
+  return new Map(model.opsets.map(({ domain, version }) => [domain, version]));
+}
+
+function functionKey({
+  domain,
+  name,
+  overload = '',
+}: Pick<FunctionDefinition, 'domain' | 'name' | 'overload'>): string {
+  return `${domain}:${name}:${overload}`;
+}
+
+function scopeOf(graph: Graph, parent: Scope | undefined, opsets: ReadonlyMap<string, number>, run: Run): Scope {
+  const declared = new Map<string, ValueType>();
+  for (const { name, type } of [...graph.valueInfo, ...graph.outputs]) {
+    if (type !== undefined && type.kind !== 'undefined') declared.set(name, type);
+  }
+  const scope: Scope = { parent, values: new Map(), constants: new Map(), declared, opsets };
+  const inputs = new Set(run.constantInputs ? [] : graph.inputs.map(({ name }) => name));
+  for (const [name, value] of graph.initializers) {
+    if (value.dtype === 'undefined') continue;
+    const type: ValueType = { kind: 'tensor', dtype: value.dtype, shape: value.dims };
+    if (inputs.has(name)) {
+      // A default that a caller may replace: its value is not for sure.
+      continue;
+    }
+    const elements = elementsOfStored(value);
+    scope.values.set(name, elements === undefined ? { type } : { type, elements });
+    scope.constants.set(name, value);
+  }
+  for (const { values, dims } of graph.sparseInitializers) {
+    if (values.name === undefined || values.dtype === 'undefined') continue;
+    scope.values.set(values.name, { type: { kind: 'tensor', dtype: values.dtype, shape: dims } });
+  }
+  return scope;
+}
+
+function inferNodes(nodes: readonly Node[], scope: Scope, run: Run): void {
+  for (const node of nodes) {
+    const results = inferNode(node, scope, run);
+    for (const [index, name] of node.outputs.entries()) {
+      if (name === '') continue;
+      const value = withDeclared(node, name, results[index], scope.declared.get(name));
+      if (value !== undefined) scope.values.set(name, value);
+    }
+    if (node.opType === 'Constant' && node.domain === '') {
+      const value = constantOf(node);
+      if (value !== undefined) scope.constants.set(node.outputs[0]!, value);
+    }
+  }
+}
+
+function inferNode(node: Node, scope: Scope, run: Run): readonly (InferredValue | undefined)[] {
+  const definition =
+    run.functions.size === 0
+      ? undefined
+      : run.functions.get(functionKey({ domain: node.domain, name: node.opType, overload: node.overload ?? '' }));
+  if (definition !== undefined) return inferFunction(definition, node, scope, run);
+  if (!isKnownOperator(node)) return [];
+  return SHAPE_RULES[node.opType](contextOf(node, scope, run));
+}
+
+function contextOf(node: Node, scope: Scope, run: Run): ShapeContext {
+  const inputValue = (index: number): InferredValue | undefined => lookUp(scope, node.inputs[index] ?? '');
+  return {
+    node,
+    opset: scope.opsets.get('') ?? NEWEST_OPSET,
+    inputValue,
+    input(index) {
+      const type = inputValue(index)?.type;
+      return type?.kind === 'tensor' && type.dtype !== 'undefined' ? (type as TensorType) : undefined;
+    },
+    constant: (index) => constantTensor(scope, node.inputs[index] ?? ''),
+    elements: (index) => inputValue(index)?.elements,
+    infer: (graph, inputs) => inferSubgraph(graph, inputs, scope, run, node),
+  };
+}
+
+function lookUp(scope: Scope, name: string): InferredValue | undefined {
+  if (name === '') return undefined;
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
+    const value = at.values.get(name);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}
+
+function constantTensor(scope: Scope, name: string): Tensor | undefined {
+  if (name === '') return undefined;
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
+    const value = at.constants.get(name);
+    if (value === undefined) continue;
+    return value.content.kind === 'external' || sizeOf(value.dims) > ELEMENT_LIMIT ? undefined : tensorOf(value);
+  }
+  return undefined;
+}
+
+/** The type as inferred where that says more, and as declared where only that says something. */
+function withDeclared(
+  node: Node,
+  name: string,
+  inferred: InferredValue | undefined,
+  declared: ValueType | undefined,
+): InferredValue | undefined {
+  if (inferred === undefined) return declared && { type: declared };
+  if (declared === undefined) return inferred;
+  const type = unifyTypes(inferred.type, declared);
+  if (type === undefined) {
+    throw new LatheError(
+      'shape',
+      `${describeNode(node)}: value "${name}" is declared as ${formatType(declared)}, got ${formatType(inferred.type)}`,
+      { hint: 'Correct the declared type, or remove it.' },
+    );
+  }
+  return type === inferred.type ? inferred : { ...inferred, type };
+}
+
+function inferSubgraph(
+  graph: Graph,
+  inputs: readonly (InferredValue | undefined)[],
+  parent: Scope,
+  run: Run,
+  node: Node,
+): readonly (InferredValue | undefined)[] {
+  return nested(run, node, () => {
+    const scope = scopeOf(graph, parent, parent.opsets, run);
+    for (const [index, { name, type }] of graph.inputs.entries()) {
+      const given = inputs[index];
+      if (given !== undefined) scope.values.set(name, given);
+      else if (type !== undefined) scope.values.set(name, { type });
+    }
+    inferNodes(graph.nodes, scope, run);
+    return graph.outputs.map(({ name }) => lookUp(scope, name));
+  });
+}
+
+function inferFunction(
+  definition: FunctionDefinition,
+  node: Node,
+  caller: Scope,
+  run: Run,
+): readonly (InferredValue | undefined)[] {
+  return nested(run, node, () => {
+    const declared = new Map<string, ValueType>();
+    const scope: Scope = {
+      parent: undefined,
+      values: new Map(),
+      constants: new Map(),
+      declared,
+      opsets: definition.opsets.length === 0 ? caller.opsets : opsetsOf(definition),
+    };
+    for (const [index, name] of definition.inputs.entries()) {
+      const value = lookUp(caller, node.inputs[index] ?? '');
+      if (value !== undefined) scope.values.set(name, value);
+    }
+    inferNodes(
+      definition.nodes.map((inner) => withAttributesOf(inner, node, definition)),
+      scope,
+      run,
+    );
+    return definition.outputs.map((name) => lookUp(scope, name));
+  });
+}
+
+/** A node of a function's body with the attributes that refer to the call's replaced by them. */
+function withAttributesOf(inner: Node, call: Node, definition: FunctionDefinition): Node {
+  const attributes = new Map<string, Attribute>();
+  let replaced = false;
+  for (const [name, attribute] of inner.attributes) {
+    if (attribute.kind === 'reference') {
+      const value = call.attributes.get(attribute.value) ?? definition.attributeDefaults.get(attribute.value);
+      if (value !== undefined) attributes.set(name, value);
+      replaced = true;
+    } else if (attribute.kind === 'graph') {
+      const nodes = attribute.value.nodes.map((item) => withAttributesOf(item, call, definition));
+      replaced ||= nodes.some((item, index) => item !== attribute.value.nodes[index]);
+      attributes.set(name, replaced ? { ...attribute, value: { ...attribute.value, nodes } } : attribute);
+    } else attributes.set(name, attribute);
+  }
+  return replaced ? { ...inner, attributes } : inner;
+}
+
+function nested<T>(run: Run, node: Node, work: () => T): T {
+  if (run.depth === DEPTH_LIMIT) {
+    throw new LatheError(
+      'invalid-model',
+      `${describeNode(node)}: more than ${DEPTH_LIMIT} subgraphs or functions deep`,
+      {
+        hint: 'A function must not call itself.',
+      },
+    );
+  }
+  run.depth++;
+  try {
+    return work();
+  } finally {
+    run.depth--;
+  }
+}
+
+function sameType(a: ValueType, b: ValueType | undefined): boolean {
+  if (a === b) return true;
+  if (b === undefined || a.kind !== b.kind) return false;
+  if (a.kind === 'tensor' && b.kind === 'tensor') return a.dtype === b.dtype && sameShape(a.shape, b.shape);
+  return formatType(a) === formatType(b);
+}
+
+function sameShape(a: Shape | undefined, b: Shape | undefined): boolean {
+  return a === b || (a !== undefined && a.length === b?.length && a.every((dim, axis) => dim === b[axis]));
+}

@@ -1,0 +1,22 @@
+import type { OperatorName } from './names.ts';
+import type { ShapeRule } from './shape-rule.ts';
+import { CONTROL } from './shapes/control.ts';
+import { ELEMENTWISE } from './shapes/elementwise.ts';
+import { GENERATE } from './shapes/generate.ts';
+import { INDEXING } from './shapes/indexing.ts';
+import { LAYOUT } from './shapes/layout.ts';
+import { LOSS } from './shapes/loss.ts';
+import { MATMUL } from './shapes/matmul.ts';
+import { REDUCE } from './shapes/reduce.ts';
+
+/** The shape rule of every operator; the files of `shapes/` hold one family each. */
+export const SHAPE_RULES = {
+  ...CONTROL,
+  ...ELEMENTWISE,
+  ...GENERATE,
+  ...INDEXING,
+  ...LAYOUT,
+  ...LOSS,
+  ...MATMUL,
+  ...REDUCE,
+} satisfies Record<OperatorName, ShapeRule>;
