@@ -1,0 +1,224 @@
+import { LatheError } from '../base/errors.ts';
+import { formatDims } from '../base/shape.ts';
+import type { Tensor } from '../base/tensor.ts';
+import { describeNode } from './attributes.ts';
+import type { Attribute, FunctionDefinition, Graph, Model, Node, OperatorSet, ValueInfo } from './ir.ts';
+import { runReference } from './operators/references.ts';
+import { tensorOf } from './stored.ts';
+
+/**
+ * Runs a model by the reference operators: floating point in float64, rounded once an operator. Subgraphs and the
+ * model's functions included. Only what `outputs` (the model's outputs by default, or any other values of its graph)
+ * depend on is run.
+ *
+ * Throws for a missing, unknown or unfit feed, and for operators without a reference.
+ */
+export function evaluate(
+  model: Model,
+  feeds: Readonly<Record<string, Tensor>> = {},
+  outputs: readonly string[] = model.graph.outputs.map(({ name }) => name),
+): Record<string, Tensor> {
+  const { graph } = model;
+  const declared = new Map(graph.inputs.map((input) => [input.name, input]));
+  const scope = new Scope();
+  for (const [name, value] of Object.entries(feeds)) {
+    const input = declared.get(name);
+    if (input === undefined)
+      throw new LatheError('usage', `the model has no input "${name}"`, {
+        hint: `Its inputs: ${[...declared.keys()].join(', ')}`,
+      });
+    expectType(input, value);
+    scope.set(name, value);
+  }
+  const run: Run = { opsets: versions(model.opsets), functions: functionsOf(model) };
+  runGraph(run, graph, scope, outputs);
+  return Object.fromEntries(outputs.map((name) => [name, scope.expect(name, 'an output')]));
+}
+
+interface Run {
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly functions: ReadonlyMap<string, FunctionDefinition>;
+}
+
+/** The values of a graph, and those of the graphs around it. */
+class Scope {
+  readonly #values = new Map<string, Tensor>();
+  readonly #outer: Scope | undefined;
+
+  constructor(outer?: Scope) {
+    this.#outer = outer;
+  }
+
+  get(name: string): Tensor | undefined {
+    return this.#values.get(name) ?? this.#outer?.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  set(name: string, value: Tensor): void {
+    this.#values.set(name, value);
+  }
+
+  expect(name: string, reader: string): Tensor {
+    const value = this.get(name);
+    if (value === undefined)
+      throw new LatheError('invalid-model', `${reader} needs "${name}", which nothing has given`);
+    return value;
+  }
+}
+
+function runGraph(run: Run, graph: Graph, scope: Scope, outputs: readonly string[]): void {
+  const wanted = wantedNodes(graph, outputs, scope);
+  for (const sparse of graph.sparseInitializers) {
+    const name = sparse.values.name ?? '';
+    if (wanted.values.has(name)) throw new LatheError('unsupported', `initializer "${name}" is a sparse tensor`);
+  }
+  for (const name of wanted.values) {
+    const initializer = graph.initializers.get(name);
+    if (initializer !== undefined && !scope.has(name)) scope.set(name, tensorOf(initializer));
+  }
+  for (const node of wanted.nodes) runNode(run, node, scope);
+}
+
+/** The nodes that the outputs depend on, in the order of the graph, and the values that these read. */
+function wantedNodes(
+  graph: Graph,
+  outputs: readonly string[],
+  scope: Scope,
+): { readonly nodes: readonly Node[]; readonly values: ReadonlySet<string> } {
+  const values = new Set(outputs);
+  const nodes: Node[] = [];
+  for (let index = graph.nodes.length - 1; index >= 0; index--) {
+    const node = graph.nodes[index]!;
+    if (!node.outputs.some((name) => name !== '' && values.has(name) && !scope.has(name))) continue;
+    nodes.push(node);
+    for (const name of valuesRead(node)) values.add(name);
+  }
+  return { nodes: nodes.reverse(), values };
+}
+
+/** The inputs of a node, and whatever its subgraphs mention: more than they read from outside, never less. */
+function* valuesRead(node: Node): Generator<string> {
+  for (const name of node.inputs) if (name !== '') yield name;
+  for (const attribute of node.attributes.values()) {
+    const graphs = attribute.kind === 'graph' ? [attribute.value] : attribute.kind === 'graphs' ? attribute.value : [];
+    for (const graph of graphs) {
+      for (const inner of graph.nodes) yield* valuesRead(inner);
+      for (const { name } of graph.outputs) yield name;
+    }
+  }
+}
+
+function runNode(run: Run, node: Node, scope: Scope): void {
+  const inputs = node.inputs.map((name) => (name === '' ? undefined : scope.expect(name, describeNode(node))));
+  const definition = run.functions.get(keyOf(node));
+  const results =
+    definition === undefined
+      ? runReference({
+          node,
+          opset: run.opsets.get(node.domain) ?? 1,
+          inputs,
+          evaluate: (graph, values) => runSubgraph(run, graph, values, scope),
+        })
+      : runFunction(run, definition, node, inputs);
+  node.outputs.forEach((name, index) => {
+    if (name === '') return;
+    const value = results[index];
+    if (value === undefined)
+      throw new LatheError('invalid-model', `${describeNode(node)}: has no output ${index} ("${name}")`);
+    scope.set(name, value);
+  });
+}
+
+function runSubgraph(run: Run, graph: Graph, inputs: readonly Tensor[], outer: Scope): readonly Tensor[] {
+  const scope = new Scope(outer);
+  if (inputs.length > graph.inputs.length)
+    throw new LatheError(
+      'invalid-model',
+      `subgraph "${graph.name}" takes ${graph.inputs.length} inputs, got ${inputs.length}`,
+    );
+  graph.inputs.forEach(({ name }, index) => {
+    const value = inputs[index];
+    if (value !== undefined) scope.set(name, value);
+  });
+  const outputs = graph.outputs.map(({ name }) => name);
+  runGraph(run, graph, scope, outputs);
+  return outputs.map((name) => scope.expect(name, `subgraph "${graph.name}"`));
+}
+
+/** A function sees only its own inputs; the attributes of the call stand in for references in its body. */
+function runFunction(
+  run: Run,
+  definition: FunctionDefinition,
+  call: Node,
+  inputs: readonly (Tensor | undefined)[],
+): readonly Tensor[] {
+  const scope = new Scope();
+  definition.inputs.forEach((name, index) => {
+    const value = inputs[index];
+    if (value !== undefined) scope.set(name, value);
+  });
+  const given = new Map([...definition.attributeDefaults, ...call.attributes]);
+  const inner: Run = { ...run, opsets: versions(definition.opsets) };
+  for (const node of definition.nodes) {
+    const bound = bindAttributes(node, given);
+    // An optional input that the call leaves out is left out inside as well.
+    const known = bound.inputs.map((name) => (definition.inputs.includes(name) && !scope.has(name) ? '' : name));
+    runNode(inner, { ...bound, inputs: known }, scope);
+  }
+  return definition.outputs.map((name) => scope.expect(name, describeNode(call)));
+}
+
+function bindAttributes(node: Node, given: ReadonlyMap<string, Attribute>): Node {
+  const attributes = new Map<string, Attribute>();
+  for (const [name, attribute] of node.attributes) {
+    if (attribute.kind === 'reference') {
+      const value = given.get(attribute.value);
+      if (value !== undefined) attributes.set(name, value);
+    } else if (attribute.kind === 'graph')
+      attributes.set(name, { ...attribute, value: bindGraph(attribute.value, given) });
+    else if (attribute.kind === 'graphs')
+      attributes.set(name, { ...attribute, value: attribute.value.map((graph) => bindGraph(graph, given)) });
+    else attributes.set(name, attribute);
+  }
+  return { ...node, attributes };
+}
+
+function bindGraph(graph: Graph, given: ReadonlyMap<string, Attribute>): Graph {
+  return { ...graph, nodes: graph.nodes.map((node) => bindAttributes(node, given)) };
+}
+
+function versions(opsets: readonly OperatorSet[]): ReadonlyMap<string, number> {
+  return new Map(opsets.map(({ domain, version }) => [domain, version]));
+}
+
+function functionsOf(model: Model): ReadonlyMap<string, FunctionDefinition> {
+  return new Map(
+    model.functions.map((definition) => [
+      `${definition.domain}\u0000${definition.name}\u0000${definition.overload ?? ''}`,
+      definition,
+    ]),
+  );
+}
+
+function keyOf(node: Node): string {
+  return `${node.domain}\u0000${node.opType}\u0000${node.overload ?? ''}`;
+}
+
+/** Throws when a feed is not of the type that the model declares. Symbolic dimensions take any size. */
+function expectType({ name, type }: ValueInfo, value: Tensor): void {
+  if (type?.kind !== 'tensor') return;
+  const { shape } = type;
+  const fits =
+    type.dtype === value.dtype &&
+    (shape === undefined ||
+      (shape.length === value.dims.length &&
+        shape.every((dim, axis) => typeof dim !== 'number' || dim === value.dims[axis])));
+  if (fits) return;
+  throw new LatheError(
+    'shape',
+    `input "${name}": expected ${type.dtype}${shape === undefined ? '' : formatDims(shape)}, got ${value.dtype}${formatDims(value.dims)}`,
+  );
+}

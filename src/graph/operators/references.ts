@@ -1,0 +1,48 @@
+import { LatheError } from '../../base/errors.ts';
+import type { Tensor } from '../../base/tensor.ts';
+import { describeNode } from '../attributes.ts';
+import { isKnownOperator, type OperatorName } from './names.ts';
+import type { Reference, ReferenceContext } from './reference.ts';
+import { ACTIVATIONS } from './references/activations.ts';
+import { ARITHMETIC } from './references/arithmetic.ts';
+import { CAST } from './references/cast.ts';
+import { CONTROL_FLOW } from './references/control-flow.ts';
+import { EINSUM } from './references/einsum.ts';
+import { GENERATOR } from './references/generator.ts';
+import { INDEXING } from './references/indexing.ts';
+import { LAYOUT } from './references/layout.ts';
+import { LOGIC } from './references/logic.ts';
+import { LOSS } from './references/loss.ts';
+import { MATRIX } from './references/matrix.ts';
+import { NORMALIZATION } from './references/normalization.ts';
+import { REDUCTION } from './references/reduction.ts';
+
+/** The definition of every operator that Lathe knows, computed plainly in float64. */
+export const REFERENCES = {
+  ...ACTIVATIONS,
+  ...ARITHMETIC,
+  ...CAST,
+  ...CONTROL_FLOW,
+  ...EINSUM,
+  ...GENERATOR,
+  ...INDEXING,
+  ...LAYOUT,
+  ...LOGIC,
+  ...LOSS,
+  ...MATRIX,
+  ...NORMALIZATION,
+  ...REDUCTION,
+} satisfies Record<OperatorName, Reference>;
+
+/** Runs one node. Errors name it; an operator without a reference is one. */
+export function runReference(context: ReferenceContext): readonly Tensor[] {
+  const { node } = context;
+  if (!isKnownOperator(node))
+    throw new LatheError('unsupported', `${describeNode(node)}: there is no reference for this operator`);
+  try {
+    return REFERENCES[node.opType](context);
+  } catch (error) {
+    if (!(error instanceof LatheError)) throw error;
+    throw new LatheError(error.code, `${describeNode(node)}: ${error.message}`, { cause: error });
+  }
+}
