@@ -16,13 +16,18 @@ import {
 const ROOT = '/usr/share/libonnx-testdata/data';
 
 /** How many cases of each folder have known operators only. A case that stops running is a failure. */
-const MINIMUM = { node: 702, simple: 6, 'pytorch-operator': 31, 'pytorch-converted': 28 } as const;
+const MINIMUM = { node: 698, simple: 6, 'pytorch-operator': 31, 'pytorch-converted': 28 } as const;
 type Folder = keyof typeof MINIMUM;
 
 /** Cases that are not run, each with its reason. */
 const RANDOM = 'drops elements at random, by the random numbers of NumPy';
 const SEQUENCE = 'sequences and optional values are not tensors';
+const UNFIT = 'its input "like" has the shape [1], where its model declares [3, 4]';
 const LEFT_OUT: Readonly<Record<string, string>> = {
+  test_castlike_BFLOAT16_to_FLOAT: UNFIT,
+  test_castlike_BFLOAT16_to_FLOAT_expanded: UNFIT,
+  test_castlike_FLOAT_to_BFLOAT16: UNFIT,
+  test_castlike_FLOAT_to_BFLOAT16_expanded: UNFIT,
   test_identity_opt: SEQUENCE,
   test_identity_sequence: SEQUENCE,
   test_if_opt: SEQUENCE,
@@ -46,6 +51,7 @@ const ROUGH_PI = [1e-4, 'the expected values take 3.1415 for π'] as const;
 const TOLERANCE_OF: Readonly<Record<string, readonly [tolerance: number, reason: string]>> = {
   test_blackmanwindow_expanded: ROUGH_PI,
   test_blackmanwindow_symmetric_expanded: ROUGH_PI,
+  test_cast_FLOAT_to_BFLOAT16: [2 ** -8, 'the expected values are cut off, not rounded: one unit in the last place'],
   test_hammingwindow_expanded: ROUGH_PI,
   test_hammingwindow_symmetric_expanded: ROUGH_PI,
   test_hannwindow_expanded: ROUGH_PI,
