@@ -26,16 +26,13 @@ export function initialize(
  * The largest value is 4.3 standard deviations.
  */
 function fillNormal(data: Float32Array, standardDeviation: number, seed: number): void {
-  const normal = quantiles();
+  const scaled = quantiles().map((value) => value * standardDeviation);
   const words = new Uint32Array(Math.min(BLOCK, Math.ceil(data.length / 2)));
+  const halves = new Uint16Array(words.buffer);
   for (let start = 0; start < data.length; start += 2 * BLOCK) {
     fillRandomWords(words, deriveSeed(seed, start));
-    const end = Math.min(data.length, start + 2 * words.length);
-    for (let index = start; index < end; index += 2) {
-      const word = words[(index - start) >>> 1]!;
-      data[index] = normal[word >>> 16]! * standardDeviation;
-      data[index + 1] = normal[word & 0xffff]! * standardDeviation;
-    }
+    const count = Math.min(data.length - start, halves.length);
+    for (let index = 0; index < count; index++) data[start + index] = scaled[halves[index]!]!;
   }
 }
 
