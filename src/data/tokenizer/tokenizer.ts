@@ -1,0 +1,231 @@
+import { LatheError } from '../../base/index.ts';
+import { addedTokenReader } from './added-tokens.ts';
+import { readTokenizerFile, type TokenizerConfigFile, type TokenizerFile } from './files.ts';
+import { libraryTokens } from './library.ts';
+import { addedBy, type Template, type TemplatePiece, templateOf } from './template.ts';
+import { type TextTokens, type TokenizeText, tokensOfWords } from './text-tokens.ts';
+import { type Truncation, truncate } from './truncation.ts';
+import { wordPieces } from './wordpiece.ts';
+import { normalizeWithAlignment, type WordRules, wordReader } from './words.ts';
+
+export interface EncodeOptions {
+  /** The second text of a pair. */
+  readonly pair?: string;
+  /** Tokens at most, special tokens included. Without it nothing is cut. */
+  readonly maxLength?: number;
+  /** Which text of a pair gives way. Default `longest_first`. */
+  readonly truncation?: Truncation;
+  /** Which end of a text is lost. Default: `truncation_side` of the configuration, else `right`. */
+  readonly truncationSide?: 'right' | 'left';
+  /** Default true. */
+  readonly addSpecialTokens?: boolean;
+}
+
+export interface Encoding {
+  readonly ids: Int32Array;
+  /** 0 for the first text, 1 for the second, as the tokenizer's template says. */
+  readonly typeIds: Uint8Array;
+  /** 1 where the template put a token. */
+  readonly specialTokensMask: Uint8Array;
+  /**
+   * A pair (start, end) a token: positions in the original text, or in `pair` for tokens of the second, in UTF-16 units
+   * (JavaScript string positions), end exclusive. (0, 0) for tokens of the template. Undefined where the tokenizer gives
+   * none (see {@link Tokenizer.offsets}).
+   */
+  readonly offsets: Int32Array | undefined;
+  /** Tokens were lost to `maxLength`. */
+  readonly truncated: boolean;
+}
+
+export interface DecodeOptions {
+  /** Default true. */
+  readonly skipSpecialTokens?: boolean;
+}
+
+/** Text to token ids and back. */
+export interface Tokenizer {
+  /** Throws `usage` when `maxLength` has no room for the special tokens or for the text that must stay whole. */
+  encode(text: string, options?: EncodeOptions): Encoding;
+  decode(ids: ArrayLike<number | bigint>, options?: DecodeOptions): string;
+  /** Number of ids, added tokens included. */
+  readonly vocabularySize: number;
+  tokenToId(token: string): number | undefined;
+  idToToken(id: number): string | undefined;
+  readonly paddingId: number | undefined;
+  readonly unknownId: number | undefined;
+  /** Ids that `decode` skips. */
+  readonly specialIds: ReadonlySet<number>;
+  /** Whether encodings have offsets, or why not. */
+  readonly offsets: { readonly available: true } | { readonly available: false; readonly reason: string };
+}
+
+/**
+ * Makes a tokenizer from a `tokenizer.json` (its text or its parsed content) and a `tokenizer_config.json`.
+ *
+ * BERT's WordPiece runs on Lathe's own encoder; its ids and offsets equal those of the reference tokenizers (Python
+ * `tokenizers` 0.23). Other models run on `@huggingface/tokenizers`. Lone surrogates count as U+FFFD.
+ */
+export function loadTokenizer(tokenizerFile: string | object, configFile: TokenizerConfigFile = {}): Tokenizer {
+  const file = readTokenizerFile(tokenizerFile);
+  const rules = bertRules(file);
+  const template = templateOf(file.post_processor);
+  const added = file.added_tokens ?? [];
+  const vocabulary = vocabularyOf(file);
+  for (const token of added) vocabulary.set(token.content, token.id);
+  const tokens: string[] = [];
+  for (const [token, id] of vocabulary) tokens[id] = token;
+  if (rules !== undefined) {
+    // As in the reference, a token that is found in normalized text also reads as normalized.
+    for (const token of added)
+      if (token.normalized) tokens[token.id] = normalizeWithAlignment(token.content, rules).text;
+  }
+  const specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
+  const idNamed = (name: string): number | undefined => {
+    const value = configFile[name];
+    const content = typeof value === 'object' && value !== null ? (value as { content?: unknown }).content : value;
+    return typeof content === 'string' ? vocabulary.get(content) : undefined;
+  };
+  const paddingId =
+    idNamed('pad_token') ?? file.padding?.pad_id ?? vocabulary.get('[PAD]') ?? vocabulary.get('<pad>') ?? undefined;
+  const unknownName = file.model.unk_token;
+  const unknownId =
+    typeof unknownName === 'string' ? vocabulary.get(unknownName) : (idNamed('unk_token') ?? vocabulary.get('<unk>'));
+
+  const own = rules !== undefined && unknownId !== undefined;
+  const library = own ? undefined : libraryTokens(file, configFile);
+  const prefix = typeof file.model.continuing_subword_prefix === 'string' ? file.model.continuing_subword_prefix : '##';
+  const tokenize: TokenizeText =
+    library?.tokenize ??
+    tokensOfWords({
+      readAddedTokens: addedTokenReader(added, rules!),
+      readWords: wordReader(rules!),
+      pieces: wordPieces({
+        vocabulary: vocabularyOf(file),
+        unknownId: unknownId!,
+        continuingPrefix: prefix,
+        maxCharactersPerWord: Number(file.model.max_input_chars_per_word ?? 100),
+      }),
+    });
+  const defaultSide = configFile.truncation_side === 'left' ? 'left' : 'right';
+
+  return {
+    encode(text, options = {}) {
+      const { pair, maxLength, truncation = 'longest_first', truncationSide = defaultSide } = options;
+      const pieces =
+        options.addSpecialTokens === false ? bare(template, pair) : template[pair === undefined ? 'single' : 'pair'];
+      const room = maxLength === undefined ? Number.POSITIVE_INFINITY : roomFor(maxLength, pieces);
+      const [first, second] = truncate(tokenize, text, pair, room, truncation, truncationSide);
+      return assemble(pieces, first, second);
+    },
+    decode(ids, { skipSpecialTokens = true } = {}) {
+      const kept: number[] = [];
+      for (let index = 0; index < ids.length; index++) {
+        const id = Number(ids[index]);
+        if (!(skipSpecialTokens && specialIds.has(id)) && tokens[id] !== undefined) kept.push(id);
+      }
+      if (library !== undefined) return library.decode(kept);
+      return joinWordPieces(
+        kept.map((id) => tokens[id]!),
+        prefix,
+        file.decoder?.cleanup !== false,
+      );
+    },
+    vocabularySize: tokens.length,
+    tokenToId: (token) => vocabulary.get(token),
+    idToToken: (id) => tokens[id],
+    paddingId,
+    unknownId,
+    specialIds,
+    offsets: library?.offsets ?? { available: true },
+  };
+}
+
+/** The rules of a file that Lathe's own encoder runs: BERT's normalizer and pre-tokenizer before WordPiece. */
+function bertRules(file: TokenizerFile): WordRules | undefined {
+  const { model, normalizer, pre_tokenizer: preTokenizer } = file;
+  const isWordPiece = model.type === 'WordPiece' || (model.type === undefined && 'max_input_chars_per_word' in model);
+  if (!isWordPiece || normalizer?.type !== 'BertNormalizer' || preTokenizer?.type !== 'BertPreTokenizer')
+    return undefined;
+  const lowercase = normalizer.lowercase !== false;
+  const strip = normalizer.strip_accents;
+  return {
+    cleanText: normalizer.clean_text !== false,
+    isolateIdeographs: normalizer.handle_chinese_chars !== false,
+    stripAccents: typeof strip === 'boolean' ? strip : lowercase,
+    lowercase,
+  };
+}
+
+function vocabularyOf(file: TokenizerFile): Map<string, number> {
+  const { vocab } = file.model;
+  if (Array.isArray(vocab)) return new Map(vocab.map(([token], id): [string, number] => [token, id]));
+  return new Map(Object.entries(vocab as Readonly<Record<string, number>>));
+}
+
+function bare(template: Template, pair: string | undefined): readonly TemplatePiece[] {
+  if (pair === undefined) return [{ kind: 'text', which: 0, typeId: 0 }];
+  return template.pair
+    .filter((piece) => piece.kind === 'text')
+    .map((piece) => ({ kind: 'text', which: piece.which, typeId: piece.which }));
+}
+
+function roomFor(maxLength: number, pieces: readonly TemplatePiece[]): number {
+  const special = addedBy(pieces);
+  if (!Number.isInteger(maxLength) || maxLength < special) {
+    throw new LatheError('usage', `maxLength: expected an integer of at least ${special}, got ${maxLength}`, {
+      hint: `The tokenizer adds ${special} special tokens.`,
+    });
+  }
+  return maxLength - special;
+}
+
+function assemble(pieces: readonly TemplatePiece[], first: TextTokens, second: TextTokens | undefined): Encoding {
+  let length = 0;
+  const runOf = (which: 0 | 1): TextTokens => (which === 0 ? first : second!);
+  for (const piece of pieces) length += piece.kind === 'special' ? piece.ids.length : runOf(piece.which).ids.length;
+  const ids = new Int32Array(length);
+  const typeIds = new Uint8Array(length);
+  const specialTokensMask = new Uint8Array(length);
+  const offsets = first.offsets === undefined ? undefined : new Int32Array(length * 2);
+  let position = 0;
+  for (const piece of pieces) {
+    const start = position;
+    if (piece.kind === 'special') {
+      ids.set(piece.ids, position);
+      position += piece.ids.length;
+      specialTokensMask.fill(1, start, position);
+    } else {
+      const run = runOf(piece.which);
+      ids.set(run.ids, position);
+      if (run.offsets !== undefined) offsets?.set(run.offsets, position * 2);
+      position += run.ids.length;
+    }
+    if (piece.typeId !== 0) typeIds.fill(piece.typeId, start, position);
+  }
+  return { ids, typeIds, specialTokensMask, offsets, truncated: first.more || second?.more === true };
+}
+
+// The contractions and punctuation that the reference's WordPiece decoder closes up, in its order.
+const CLOSED_UP: readonly (readonly [string, string])[] = [
+  [' .', '.'],
+  [' ?', '?'],
+  [' !', '!'],
+  [' ,', ','],
+  [" ' ", "'"],
+  [" n't", "n't"],
+  [" 'm", "'m"],
+  [' do not', " don't"],
+  [" 's", "'s"],
+  [" 've", "'ve"],
+  [" 're", "'re"],
+];
+
+function joinWordPieces(tokens: readonly string[], prefix: string, closeUp: boolean): string {
+  return tokens
+    .map((token, index) => {
+      let text = index === 0 ? token : token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`;
+      if (closeUp) for (const [open, closed] of CLOSED_UP) text = text.replaceAll(open, closed);
+      return text;
+    })
+    .join('');
+}
