@@ -1,0 +1,111 @@
+import { LatheError } from '../base/index.ts';
+import {
+  type Graph,
+  type GraphBuilder,
+  type InferredValue,
+  type Model,
+  type Node,
+  tensorInfo,
+  type Value,
+  type ValueInfo,
+} from '../graph/index.ts';
+import { tensorTypeOf } from './known.ts';
+import type { GradientOptions } from './options.ts';
+import { readsOf } from './reads.ts';
+
+/** The node with optional outputs that it left out. */
+export function withOutputs(node: Node, extra: ReadonlyMap<number, string> | undefined): Node {
+  if (extra === undefined) return node;
+  const outputs = [...node.outputs];
+  for (const [index, name] of extra) {
+    while (outputs.length < index) outputs.push('');
+    outputs[index] = name;
+  }
+  return { ...node, outputs };
+}
+
+/** The forward nodes and the gradients as one model, without what its outputs do not need. */
+export function assemble(
+  model: Model,
+  build: GraphBuilder,
+  forward: readonly Node[],
+  results: readonly { readonly name: string; readonly value: Value }[],
+  seedInput: ValueInfo | undefined,
+  types: ReadonlyMap<string, InferredValue>,
+  options: GradientOptions,
+): Model {
+  const { graph } = model;
+  const names = new Map<Value, string>();
+  const identities: Node[] = [];
+  const own = new Set(build.nodes.flatMap((node) => node.outputs));
+  for (const { name, value } of results) {
+    const wanted = gradientName(name);
+    if (build.unique(wanted) !== wanted) {
+      throw new LatheError('usage', `the model already has a value or node named "${wanted}"`, {
+        hint: `Rename it: the gradient of "${name}" takes that name.`,
+      });
+    }
+    // The value itself takes the name; only one that has another name to keep is copied.
+    if (own.has(value) && !names.has(value)) names.set(value, wanted);
+    else identities.push(identity(names.get(value) ?? value, wanted));
+  }
+  const renamed = (name: string): string => names.get(name) ?? name;
+  const backward = build.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map(renamed),
+    outputs: node.outputs.map(renamed),
+  }));
+  const outputs = [...new Set([options.of, ...(options.keep ?? [])])].map((name) => outputInfo(name, graph, types));
+  for (const { name } of results) {
+    const type = tensorTypeOf(types.get(name));
+    outputs.push(type === undefined ? { name: gradientName(name) } : tensorInfo(gradientName(name), type));
+  }
+  const { nodes, used } = onlyNeeded(
+    [...forward, ...backward, ...identities],
+    outputs.map(({ name }) => name),
+  );
+  const initializers = [...graph.initializers, ...build.initializers].filter(([name]) => used.has(name));
+  return {
+    ...model,
+    opsets: model.opsets.map((set) => (set.domain === '' ? { ...set, version: build.opset } : set)),
+    irVersion: Math.max(model.irVersion, 8),
+    graph: {
+      ...graph,
+      nodes,
+      initializers: new Map(initializers),
+      inputs: seedInput === undefined ? graph.inputs : [...graph.inputs, seedInput],
+      outputs,
+      valueInfo: graph.valueInfo.filter(({ name }) => used.has(name)),
+    },
+  };
+}
+
+/** The name of the output that holds the gradient of a value. */
+export function gradientName(name: string): string {
+  return `${name}_grad`;
+}
+
+function identity(from: string, to: string): Node {
+  return { opType: 'Identity', domain: '', name: '', inputs: [from], outputs: [to], attributes: new Map() };
+}
+
+function onlyNeeded(
+  nodes: readonly Node[],
+  outputs: readonly string[],
+): { readonly nodes: readonly Node[]; readonly used: ReadonlySet<string> } {
+  const used = new Set(outputs);
+  const kept: Node[] = [];
+  for (const node of nodes.toReversed()) {
+    if (!node.outputs.some((name) => used.has(name))) continue;
+    kept.push(node);
+    for (const name of readsOf(node)) used.add(name);
+  }
+  return { nodes: kept.reverse(), used };
+}
+
+function outputInfo(name: string, graph: Graph, types: ReadonlyMap<string, InferredValue>): ValueInfo {
+  const declared = graph.outputs.find((output) => output.name === name);
+  if (declared !== undefined) return declared;
+  const type = types.get(name)?.type;
+  return type === undefined ? { name } : { name, type };
+}

@@ -1,0 +1,203 @@
+import { describe, expect, it } from 'vitest';
+import { numbersOf, tensorFrom } from '../base/index.ts';
+import { evaluate, GraphBuilder, type Model, string } from '../graph/index.ts';
+import { type GradientOptions, gradient, rule } from './index.ts';
+
+/** mean((x w + c)²), with a batch of any size. */
+function squares(): Model {
+  const build = new GraphBuilder();
+  build.input('x', 'float32', ['batch', 3]);
+  build.initializer('w', tensorFrom('float32', [1, 2, 3, 4, 5, 6], [3, 2]));
+  build.initializer('c', tensorFrom('float32', [1, 2]));
+  const y = build.op('Add', [build.op('MatMul', ['x', 'w'], undefined, 'product'), 'c'], undefined, 'y');
+  build.op(
+    'ReduceMean',
+    [build.op('Mul', [y, y], undefined, 'square')],
+    { keepdims: { kind: 'int', value: 0 } },
+    'loss',
+  );
+  build.output('loss');
+  build.output('y');
+  return build.build();
+}
+
+function lines(model: Model): string[] {
+  return model.graph.nodes.map(({ opType, inputs, outputs }) => `${outputs.join()} = ${opType}(${inputs.join()})`);
+}
+
+function messageOf(model: Model, options: GradientOptions): string {
+  try {
+    gradient(model, options);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'no error';
+}
+
+describe('gradient', () => {
+  it('adds the gradients as outputs and keeps the forward graph', () => {
+    const model = gradient(squares(), { of: 'loss', withRespectTo: ['w', 'c', 'x'] });
+    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'w_grad', 'c_grad', 'x_grad']);
+    const { w_grad, c_grad, x_grad } = evaluate(model, { x: tensorFrom('float32', [1, 2, 3], [1, 3]) });
+    expect(numbersOf(w_grad!)).toEqual([23, 30, 46, 60, 69, 90]);
+    expect(numbersOf(c_grad!)).toEqual([23, 30]);
+    expect(numbersOf(x_grad!)).toEqual([83, 189, 295]);
+  });
+
+  it('builds only what was asked for', () => {
+    const model = gradient(squares(), { of: 'loss', withRespectTo: ['c'] });
+    expect(lines(model).filter((line) => line.includes('Gemm'))).toEqual([]);
+    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'c_grad']);
+  });
+
+  it('differentiates by a value in between, and stops there', () => {
+    const model = gradient(squares(), { of: 'loss', withRespectTo: ['y', 'loss'] });
+    const { y_grad, loss_grad } = evaluate(model, { x: tensorFrom('float32', [1, 2, 3], [1, 3]) });
+    expect(numbersOf(y_grad!)).toEqual([23, 30]);
+    expect(numbersOf(loss_grad!)).toEqual([1]);
+    expect(lines(model).filter((line) => line.includes('Gemm'))).toEqual([]);
+  });
+
+  it('keeps further outputs where asked', () => {
+    const model = gradient(squares(), { of: 'loss', withRespectTo: ['w'], keep: ['y'] });
+    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'y', 'w_grad']);
+  });
+
+  it('gives zeros for a value that the loss does not depend on', () => {
+    const build = new GraphBuilder();
+    build.input('x', 'float32', ['n', 2]);
+    build.initializer('unused', tensorFrom('float32', [5, 6]));
+    build.output(build.op('Shape', ['x'], undefined, 'dims'));
+    build.output(build.op('ReduceSum', ['x'], { keepdims: { kind: 'int', value: 0 } }, 'loss'));
+    const model = gradient(build.build(), { of: 'loss', withRespectTo: ['unused', 'x'] });
+    const result = evaluate(model, { x: tensorFrom('float32', [1, 2, 3, 4], [2, 2]) });
+    expect(numbersOf(result.unused_grad!)).toEqual([0, 0]);
+    expect(result.x_grad).toMatchObject({ dims: [2, 2] });
+  });
+
+  it('starts from a seed where the value is not a scalar', () => {
+    const model = gradient(squares(), { of: 'y', withRespectTo: ['c'], seed: 'y_seed' });
+    expect(model.graph.inputs.map(({ name }) => name)).toEqual(['x', 'y_seed']);
+    const feeds = { x: tensorFrom('float32', [1, 2, 3], [1, 3]), y_seed: tensorFrom('float32', [7, 8], [1, 2]) };
+    expect(numbersOf(evaluate(model, feeds).c_grad!)).toEqual([7, 8]);
+  });
+
+  it('builds the same graph every time', () => {
+    const options = { of: 'loss', withRespectTo: ['w', 'c'] };
+    expect(lines(gradient(squares(), options))).toEqual(lines(gradient(squares(), options)));
+  });
+});
+
+describe('gradient refuses', () => {
+  function withUnknown(): Model {
+    const build = new GraphBuilder();
+    build.input('x', 'float32', ['n']);
+    const before = build.op('Neg', ['x'], undefined, 'before');
+    const [odd] = build.node('Whirl', [before], { name: 'whirl1', outputs: ['odd'] });
+    build.output(odd!, { dtype: 'float32', shape: ['n'] });
+    build.output(build.op('ReduceSum', [odd!], { keepdims: { kind: 'int', value: 0 } }, 'loss'));
+    return build.build();
+  }
+
+  it('an operator without a rule, naming the node and the path', () => {
+    expect(messageOf(withUnknown(), { of: 'loss', withRespectTo: ['x'] })).toBe(
+      'Whirl "whirl1" has no gradient: there is no rule for this operator\n' +
+        '  The path "x" -> Neg (of "before") -> Whirl "whirl1" -> ReduceSum (of "loss") -> "loss" needs it. ' +
+        'Leave "x" out of what you differentiate by, rewrite the node, or pass a rule for it in `rules`.',
+    );
+  });
+
+  it('only where a gradient needs that operator', () => {
+    const model = withUnknown();
+    expect(() => gradient(model, { of: 'loss', withRespectTo: ['loss'] })).not.toThrow();
+  });
+
+  it('control flow, by name', () => {
+    const build = new GraphBuilder();
+    build.input('x', 'float32', []);
+    const inner = new GraphBuilder();
+    inner.output(inner.op('Neg', ['x'], undefined, 'negated'), { dtype: 'float32', shape: [] });
+    const graph = { kind: 'graph', value: inner.build().graph } as const;
+    const condition = build.greater('x', build.scalar(0, 'float32'));
+    build.node('If', [condition], {
+      name: 'choice',
+      attributes: { then_branch: graph, else_branch: graph },
+      outputs: ['loss'],
+    });
+    build.output('loss', { dtype: 'float32', shape: [] });
+    expect(messageOf(build.build(), { of: 'loss', withRespectTo: ['x'] })).toMatch(
+      /^If "choice" has no gradient: gradients through subgraphs are not built: unroll or inline it first\n {2}The path "x" -> If "choice" -> "loss" needs it\./,
+    );
+  });
+
+  it('a name that the model does not have, suggesting one that it has', () => {
+    expect(messageOf(squares(), { of: 'los', withRespectTo: ['w'] })).toBe(
+      'the model has no value "los"\n  Did you mean "loss"?',
+    );
+    expect(messageOf(squares(), { of: 'loss', withRespectTo: ['something else'] })).toBe(
+      'the model has no value "something else"\n  Its outputs are "loss", "y"; its weights "w", "c".',
+    );
+  });
+
+  it('what is not a scalar', () => {
+    expect(messageOf(squares(), { of: 'y', withRespectTo: ['w'] })).toBe(
+      '"y": expected a scalar to differentiate, got [batch, 2]\n' +
+        '  Reduce it to one number first (ReduceMean), or give `seed` to start from a gradient of your own.',
+    );
+  });
+
+  it('a name given twice, and none at all', () => {
+    expect(messageOf(squares(), { of: 'loss', withRespectTo: ['w', 'w'] })).toBe('withRespectTo: "w" is named twice');
+    expect(messageOf(squares(), { of: 'loss', withRespectTo: [] })).toMatch(/^withRespectTo: expected at least one/);
+  });
+
+  it('a result name that the model already uses', () => {
+    const model = gradient(squares(), { of: 'loss', withRespectTo: ['w'] });
+    expect(messageOf(model, { of: 'loss', withRespectTo: ['w'] })).toBe(
+      'the model already has a value or node named "w_grad"\n' + '  Rename it: the gradient of "w" takes that name.',
+    );
+  });
+
+  it('takes a rule of the caller for an operator that Lathe does not know', () => {
+    const rules = { Whirl: rule(({ outputGradient }) => [outputGradient(0)]) };
+    const model = gradient(withUnknown(), { of: 'loss', withRespectTo: ['before'], rules });
+    expect(model.graph.outputs.at(-1)!.name).toBe('before_grad');
+  });
+});
+
+describe('operator sets', () => {
+  function lookup(opset: number, extra: (build: GraphBuilder) => void = () => {}): Model {
+    const build = new GraphBuilder({ opset });
+    build.initializer('table', tensorFrom('float32', [1, 2, 3, 4], [2, 2]));
+    build.input('ids', 'int64', ['n']);
+    extra(build);
+    build.output(
+      build.op('ReduceSum', [build.gather('table', 'ids')], { keepdims: { kind: 'int', value: 0 } }, 'loss'),
+    );
+    return build.build();
+  }
+
+  it('raises the operator set where a rule needs a newer one', () => {
+    const model = gradient(lookup(13), { of: 'loss', withRespectTo: ['table'] });
+    expect(model.opsets).toEqual([{ domain: '', version: 16 }]);
+    const feeds = { ids: tensorFrom('int64', [1, 1, 1]) };
+    expect(numbersOf(evaluate(model, feeds).table_grad!)).toEqual([0, 0, 3, 3]);
+  });
+
+  it('but not where a node would change its meaning', () => {
+    const model = lookup(13, (build) => {
+      build.input('regions', 'float32', [1, 4]);
+      build.node('RoiAlign', ['regions'], { name: 'align', attributes: { mode: string('avg') }, outputs: ['aligned'] });
+    });
+    expect(messageOf(model, { of: 'loss', withRespectTo: ['table'] })).toMatch(
+      /^the gradient of Gather \(of "gather"\) needs operator set 16, the model has 13, and RoiAlign "align" changed its meaning in 16\n/,
+    );
+  });
+
+  it('does not accept one that is too old or too new', () => {
+    const model = { ...lookup(13), opsets: [{ domain: '', version: 11 }] };
+    expect(messageOf(model, { of: 'loss', withRespectTo: ['table'] })).toMatch(
+      /^the model imports operator set 11: gradients need 13 to 21\n/,
+    );
+  });
+});

@@ -1,0 +1,175 @@
+import { formatDims, isFloat, LatheError } from '../base/index.ts';
+import {
+  describeNode,
+  type Graph,
+  GraphBuilder,
+  type InferredValue,
+  inferTypes,
+  type Model,
+  type Node,
+  tensorInfo,
+  type Value,
+  type ValueInfo,
+} from '../graph/index.ts';
+import { assemble, withOutputs } from './assemble.ts';
+import { contextOf } from './context.ts';
+import { type Known, knownValues, mayCarryGradient } from './known.ts';
+import { checkNames } from './names.ts';
+import { raisedOperatorSet } from './operator-set.ts';
+import type { GradientOptions } from './options.ts';
+import { dependencyPath, describePath } from './path.ts';
+import { readsOf } from './reads.ts';
+import type { GradientRow, GradientRule } from './rule.ts';
+import { GRADIENT_RULES } from './rules.ts';
+import { scalarOf, zerosLike } from './shapes.ts';
+
+/**
+ * The model with the gradients of `of` as further outputs, `<name>_grad` for each name in `withRespectTo`, made of
+ * standard operators. Forward nodes are kept as they are; what neither the loss nor a gradient needs is left out. A value
+ * that `of` does not depend on has a gradient of zeros.
+ *
+ * Throws a LatheError: `not-found` for a name that the model does not have, `unsupported` for an operator on the way
+ * that has no rule (it names the node and the path that needs it), `shape` where `of` is not a scalar.
+ */
+export function gradient(model: Model, options: GradientOptions): Model {
+  const { graph } = model;
+  const rules = { ...GRADIENT_RULES, ...options.rules } as Readonly<Record<string, GradientRow>>;
+  const types = inferTypes(model);
+  checkNames(graph, types, options);
+  const plan = planWalk(graph, types, rules, options);
+  const opset = raisedOperatorSet(
+    model,
+    plan.steps.map(({ node, rule }) => ({ node, operatorSet: rule.operatorSet })),
+  );
+  return walk(model, opset, types, plan, options);
+}
+
+interface Plan {
+  /** The nodes to differentiate, in the order of the graph. */
+  readonly steps: readonly { readonly node: Node; readonly rule: GradientRule }[];
+  /** Values that depend on a wanted value in a differentiable way. */
+  readonly active: ReadonlySet<string>;
+}
+
+/** Finds the nodes between the wanted values and `of`; only those are differentiated. */
+function planWalk(
+  graph: Graph,
+  types: ReadonlyMap<string, InferredValue>,
+  rules: Readonly<Record<string, GradientRow>>,
+  options: GradientOptions,
+): Plan {
+  const active = new Set(options.withRespectTo);
+  const candidates: { node: Node; row: GradientRow | undefined }[] = [];
+  for (const node of graph.nodes) {
+    if (!readsOf(node).some((name) => active.has(name))) continue;
+    const row = rowOf(node, rules);
+    if (row?.kind === 'noGradient') continue;
+    candidates.push({ node, row });
+    for (const name of node.outputs) if (name !== '' && mayCarryGradient(types.get(name))) active.add(name);
+  }
+  const reached = new Set([options.of]);
+  const steps: { node: Node; rule: GradientRule }[] = [];
+  for (const { node, row } of candidates.reverse()) {
+    if (!node.outputs.some((name) => reached.has(name) && active.has(name))) continue;
+    if (row?.kind !== 'rule') throw withoutRule(graph, node, row, active, options);
+    for (const name of node.inputs) if (active.has(name)) reached.add(name);
+    steps.push({ node, rule: row });
+  }
+  return { steps: steps.reverse(), active };
+}
+
+function walk(
+  model: Model,
+  opset: number,
+  types: ReadonlyMap<string, InferredValue>,
+  plan: Plan,
+  options: GradientOptions,
+): Model {
+  const { graph } = model;
+  const build = new GraphBuilder({ opset, extending: graph });
+  const known = knownValues(graph, types);
+  const contributions = new Map<string, Value[]>();
+  const extraOutputs = new Map<Node, Map<number, string>>();
+  const gradientOf = (value: string): Value | undefined => {
+    const list = contributions.get(value);
+    if (list === undefined) return undefined;
+    const [first, second] = list;
+    const total = list.length === 1 ? first! : list.length === 2 ? build.add(first!, second!) : build.op('Sum', list);
+    contributions.set(value, [total]);
+    return total;
+  };
+  const seed = seedOf(build, known, options);
+  contributions.set(options.of, [seed.value]);
+  for (const { node, rule } of plan.steps.toReversed()) {
+    const gradients = rule.gradients(contextOf(node, { build, known, active: plan.active, gradientOf, extraOutputs }));
+    for (const [index, name] of node.inputs.entries()) {
+      const contribution = gradients[index];
+      if (contribution === undefined || !plan.active.has(name)) continue;
+      const list = contributions.get(name);
+      if (list === undefined) contributions.set(name, [contribution]);
+      else list.push(contribution);
+    }
+  }
+  const results = options.withRespectTo.map((name) => ({
+    name,
+    value: gradientOf(name) ?? zerosLike({ build, ...known }, name),
+  }));
+  const nodes = graph.nodes.map((node) => withOutputs(node, extraOutputs.get(node)));
+  return assemble(model, build, nodes, results, seed.input, types, options);
+}
+
+/** The gradient of `of` with respect to itself: 1, or the input that the caller asked for. */
+function seedOf(
+  build: GraphBuilder,
+  known: Known,
+  { of, seed }: GradientOptions,
+): { readonly value: Value; readonly input?: ValueInfo } {
+  const type = known.typeOf(of);
+  const dtype = known.dataTypeOf(of);
+  if (!isFloat(dtype)) {
+    throw new LatheError('shape', `"${of}": expected floating-point numbers to differentiate, got ${dtype}`);
+  }
+  if (seed !== undefined) {
+    if (build.unique(seed) !== seed) {
+      throw new LatheError('usage', `seed "${seed}": the model already has a value or node of this name`);
+    }
+    return { value: seed, input: tensorInfo(seed, { dtype, ...(type?.shape && { shape: type.shape }) }) };
+  }
+  if (type?.shape === undefined || !type.shape.every((dim) => dim === 1)) {
+    const got = type?.shape === undefined ? 'a shape that is not known' : formatDims(type.shape);
+    throw new LatheError('shape', `"${of}": expected a scalar to differentiate, got ${got}`, {
+      hint: 'Reduce it to one number first (ReduceMean), or give `seed` to start from a gradient of your own.',
+    });
+  }
+  const one = scalarOf({ build }, 1, dtype);
+  return {
+    value:
+      type.shape.length === 0
+        ? one
+        : build.unsqueeze(
+            one,
+            type.shape.map((_, axis) => axis),
+          ),
+  };
+}
+
+function rowOf(node: Node, rules: Readonly<Record<string, GradientRow>>): GradientRow | undefined {
+  const key = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
+  return Object.hasOwn(rules, key) ? rules[key] : undefined;
+}
+
+function withoutRule(
+  graph: Graph,
+  node: Node,
+  row: GradientRow | undefined,
+  active: ReadonlySet<string>,
+  { of, withRespectTo }: GradientOptions,
+): LatheError {
+  const { from, nodes } = dependencyPath(graph, node, active, withRespectTo, of);
+  const reason = row?.kind === 'refused' ? row.reason : 'there is no rule for this operator';
+  return new LatheError('unsupported', `${describeNode(node)} has no gradient: ${reason}`, {
+    hint:
+      `The path ${describePath(from, nodes, node, of)} needs it. ` +
+      `Leave "${from}" out of what you differentiate by, rewrite the node, or pass a rule for it in \`rules\`.`,
+  });
+}

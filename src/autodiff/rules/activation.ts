@@ -1,0 +1,105 @@
+import { floatOf, stringOf, type Value } from '../../graph/index.ts';
+import type { GradientContext } from '../rule.ts';
+import { scalarLike } from '../shapes.ts';
+import { elementwise } from './arithmetic.ts';
+
+/** Activation functions and the special functions that they are made of. `y` stands for the node's output. */
+export const ACTIVATION = {
+  // 1 where y > 0
+  Relu: elementwise((context, dy) => {
+    const { build } = context;
+    return build.mul(dy, build.op('Sign', [context.output(0)]));
+  }),
+  LeakyRelu: elementwise((context, dy, x) => {
+    const { build, node } = context;
+    const slope = scalarLike(context, floatOf(node, 'alpha', 0.01), x);
+    return build.where(build.greater(x, scalarLike(context, 0, x)), dy, build.mul(dy, slope));
+  }),
+  // alpha eˣ = y + alpha for x <= 0
+  Elu: elementwise((context, dy, x) => exponentialBelowZero(context, dy, x, floatOf(context.node, 'alpha', 1), 1)),
+  Selu: elementwise((context, dy, x) => {
+    const alpha = floatOf(context.node, 'alpha', 1.6732631921768188);
+    const gamma = floatOf(context.node, 'gamma', 1.0507010221481323);
+    return exponentialBelowZero(context, dy, x, gamma * alpha, gamma);
+  }),
+  // 1 - y²
+  Tanh: elementwise((context, dy, x) => {
+    const { build } = context;
+    const y = context.output(0);
+    return build.mul(dy, build.sub(scalarLike(context, 1, x), build.mul(y, y)));
+  }),
+  // y (1 - y)
+  Sigmoid: elementwise((context, dy, x) => {
+    const { build } = context;
+    const y = context.output(0);
+    return build.mul(build.mul(dy, y), build.sub(scalarLike(context, 1, x), y));
+  }),
+  // sigmoid(x)
+  Softplus: elementwise(({ build }, dy, x) => build.mul(dy, build.op('Sigmoid', [x]))),
+  // 1 / (1 + |x|)²
+  Softsign: elementwise((context, dy, x) => {
+    const { build } = context;
+    const denominator = build.add(scalarLike(context, 1, x), build.op('Abs', [x]));
+    return build.div(dy, build.mul(denominator, denominator));
+  }),
+  HardSigmoid: elementwise((context, dy, x) => {
+    const { build, node } = context;
+    const slope = scalarLike(context, floatOf(node, 'alpha', 0.2), x);
+    return build.where(between(context, context.output(0), x), build.mul(dy, slope), scalarLike(context, 0, x));
+  }),
+  // x h(x) with h = clip(x/6 + 1/2, 0, 1): h + x/6 where h is not clipped
+  HardSwish: elementwise((context, dy, x) => {
+    const { build } = context;
+    const zero = scalarLike(context, 0, x);
+    const sixth = build.mul(x, scalarLike(context, 1 / 6, x));
+    const h = build.op('Clip', [build.add(sixth, scalarLike(context, 0.5, x)), zero, scalarLike(context, 1, x)]);
+    return build.mul(dy, build.add(h, build.where(between(context, h, x), sixth, zero)));
+  }),
+  // 2/√π exp(-x²), with the factor inside the exponent: one pass over memory less
+  Erf: elementwise(({ build, ...context }, dy, x) => {
+    const factor = scalarLike({ build, ...context }, Math.log(2 / Math.sqrt(Math.PI)), x);
+    return build.mul(dy, build.exp(build.sub(factor, build.mul(x, x))));
+  }),
+  Gelu: elementwise((context, dy, x) =>
+    stringOf(context.node, 'approximate', 'none') === 'tanh' ? geluTanh(context, dy, x) : gelu(context, dy, x),
+  ),
+} as const;
+
+/** dy (Φ(x) + x φ(x)), where Φ(x) = (1 + erf(x/√2))/2 and φ is its derivative. */
+export function gelu(context: GradientContext, dy: Value, x: Value): Value {
+  const { build } = context;
+  const scaled = build.mul(x, scalarLike(context, Math.SQRT1_2, x));
+  const half = scalarLike(context, 0.5, x);
+  const cumulative = build.add(build.mul(build.op('Erf', [scaled]), half), half);
+  const logFactor = scalarLike(context, -0.5 * Math.log(2 * Math.PI), x);
+  const density = build.exp(build.sub(logFactor, build.mul(scaled, scaled)));
+  return build.mul(dy, build.add(cumulative, build.mul(x, density)));
+}
+
+// y = x h with h = (1 + tanh u)/2, u = c (x + 0.044715 x³): h + x u' (1 - tanh² u)/2
+function geluTanh(context: GradientContext, dy: Value, x: Value): Value {
+  const { build } = context;
+  const c = Math.sqrt(2 / Math.PI);
+  const constant = (value: number): Value => scalarLike(context, value, x);
+  const square = build.mul(x, x);
+  const u = build.mul(x, build.add(build.mul(square, constant(c * 0.044715)), constant(c)));
+  const slope = build.add(build.mul(square, constant(3 * c * 0.044715)), constant(c));
+  const tanh = build.op('Tanh', [u]);
+  const half = constant(0.5);
+  const h = build.add(build.mul(tanh, half), half);
+  const inner = build.mul(build.mul(x, slope), build.sub(half, build.mul(build.mul(tanh, tanh), half)));
+  return build.mul(dy, build.add(h, inner));
+}
+
+function exponentialBelowZero(context: GradientContext, dy: Value, x: Value, below: number, above: number): Value {
+  const { build } = context;
+  const slope = build.add(context.output(0), scalarLike(context, below, x));
+  const positive = build.greater(x, scalarLike(context, 0, x));
+  return build.mul(dy, build.where(positive, scalarLike(context, above, x), slope));
+}
+
+function between(context: GradientContext, value: Value, x: Value): Value {
+  const { build } = context;
+  const above = build.greater(value, scalarLike(context, 0, x));
+  return build.op('And', [above, build.less(value, scalarLike(context, 1, x))]);
+}
