@@ -26,8 +26,8 @@ export const ELEMENT_FUNCTIONS = {
   Sub: within(subtractDimensions),
   Mul: within(multiplyDimensions),
   Div: within(divideDimensions),
-  Max: maximumOfDimensions,
-  Min: minimumOfDimensions,
+  Max: (a, b) => maximumOfDimensions(a, b),
+  Min: (a, b) => minimumOfDimensions(a, b),
   Equal: (a, b) => (equalDimensions(a, b) ? 1 : differentDimensions(a, b) ? 0 : null),
   Less: (a, b) => (isLess(a, b) ? 1 : isAtMost(b, a) ? 0 : null),
   LessOrEqual: (a, b) => (isAtMost(a, b) ? 1 : isLess(b, a) ? 0 : null),
@@ -96,13 +96,13 @@ export function selectElements(
 /** An element after a cast; a number that the type does not hold is null. */
 export function castElement(element: Dimension, to: DataType): Dimension {
   if (to === 'bool') return typeof element === 'number' ? Number(element !== 0) : null;
-  return typeof element === 'number' ? it(element, to) : element;
+  return typeof element === 'number' ? storable(element, to) : element;
 }
 
 function within(combine: (a: Dimension, b: Dimension) => Dimension): ElementFunction {
   return (a, b, dtype) => {
     const result = combine(trusted(a), trusted(b));
-    return typeof result === 'number' ? it(result, dtype) : result;
+    return typeof result === 'number' ? storable(result, dtype) : result;
   };
 }
 
@@ -111,7 +111,7 @@ function trusted(element: Dimension): Dimension {
   return typeof element === 'number' && !Number.isSafeInteger(element) ? null : element;
 }
 
-function _fit(value: number, dtype: DataType): Dimension {
+function storable(value: number, dtype: DataType): Dimension {
   const { kind, bits } = DATA_TYPES[dtype];
   if (bits === 64) return kind === 'uint' && value < 0 ? null : value;
   const low = kind === 'int' ? -(2 ** (bits - 1)) : 0;
