@@ -25,7 +25,6 @@ import {
   type AttributeContentKind,
   DIMENSION,
   ELEMENT_TYPE,
-  ENTRY,
   FUNCTION,
   GRAPH,
   MAP_TYPE,
@@ -45,7 +44,7 @@ import {
 import { ByteList, rawFromTyped, typedFieldOf } from './typed-data.ts';
 import {
   bytesField,
-  concatenated,
+  type Decode,
   decodeFields,
   type Entry,
   EntryMap,
@@ -53,9 +52,10 @@ import {
   encodeEntry,
   exact,
   int64,
+  nested,
   Once,
   pushEntry,
-  type Take,
+  skip,
   unknownProperty,
   varintField,
 } from './wire.ts';
@@ -77,6 +77,7 @@ const DEEPEST = 100;
 const NO_BYTES = new Uint8Array(0);
 
 export function decodeModelMessage(bytes: Uint8Array): Model {
+  const reader = new BinaryReader(bytes);
   const opsets: OperatorSet[] = [];
   const functions: FunctionDefinition[] = [];
   const trainingInfo: TrainingInfo[] = [];
@@ -84,13 +85,13 @@ export function decodeModelMessage(bytes: Uint8Array): Model {
   const graph = new Once();
   const rest: Partial<Mutable<Model>> = {};
   let irVersion = 0;
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, reader.len, (tag) => {
     switch (tag) {
       case MODEL.irVersion:
         irVersion = exact(reader, 'the IR version');
         return true;
       case MODEL.opsetImport:
-        opsets.push(decodeOperatorSet(reader.bytes()));
+        opsets.push(nested(reader, decodeOperatorSet));
         return true;
       case MODEL.producerName:
         rest.producerName = reader.string(true);
@@ -112,17 +113,17 @@ export function decodeModelMessage(bytes: Uint8Array): Model {
       case MODEL.metadataProps:
         return metadata.take(reader);
       case MODEL.trainingInfo:
-        trainingInfo.push(decodeTrainingInfo(reader.bytes(), 1));
+        trainingInfo.push(nested(reader, decodeTrainingInfo, 1));
         return true;
       case MODEL.functions:
-        functions.push(decodeFunction(reader.bytes(), 1));
+        functions.push(nested(reader, decodeFunction, 1));
         return true;
       default:
         return false;
     }
   });
-  unknown.push(...metadata.unplaced(MODEL.metadataProps));
-  if (graph.bytes === undefined) {
+  const held = graph.decode(decodeGraph, 1);
+  if (held === undefined) {
     throw new LatheError('invalid-model', 'the file is not an ONNX model: it holds no graph', {
       hint: 'Check that the path names an .onnx file, and that its download is complete.',
     });
@@ -131,15 +132,18 @@ export function decodeModelMessage(bytes: Uint8Array): Model {
     irVersion,
     opsets,
     ...rest,
-    graph: decodeGraph(graph.bytes, 1),
+    graph: held,
     functions,
     trainingInfo,
-    ...metadata.property(),
-    ...unknownProperty(unknown),
+    ...metadata.property(MODEL.metadataProps, unknown),
   };
 }
 
 export function decodeTensorMessage(bytes: Uint8Array): StoredTensor {
+  return decodeTensor(new BinaryReader(bytes), bytes.byteLength);
+}
+
+function decodeTensor(reader: BinaryReader, end: number): StoredTensor {
   const dims: number[] = [];
   const metadata = new EntryMap();
   const segment = new Once();
@@ -157,13 +161,13 @@ export function decodeTensorMessage(bytes: Uint8Array): StoredTensor {
     else list.append(piece);
     return true;
   };
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case TENSOR.dims:
         dims.push(exact(reader, 'a dimension of a tensor'));
         return true;
       case TENSOR.packedDims:
-        eachPacked(reader, (packed) => dims.push(exact(packed, 'a dimension of a tensor')));
+        eachPacked(reader, () => dims.push(exact(reader, 'a dimension of a tensor')));
         return true;
       case TENSOR.dataType:
         code = reader.int32();
@@ -205,20 +209,12 @@ export function decodeTensorMessage(bytes: Uint8Array): StoredTensor {
         return false;
     }
   });
-  unknown.push(...metadata.unplaced(TENSOR.metadataProps));
   const dtype = dataTypeOf(code) ?? 'undefined';
   if (dtype === 'undefined' && code !== 0) unknown.push(varintField(TENSOR.dataType, code));
-  if (segment.bytes !== undefined) {
-    let begin: Int = 0;
-    let end: Int = 0;
-    const inner = decodeFields(segment.bytes, (tag, reader) => {
-      if (tag === SEGMENT.begin) begin = int64(reader);
-      else if (tag === SEGMENT.end) end = int64(reader);
-      else return false;
-      return true;
-    });
-    rest.segment = { begin, end };
-    for (const field of inner) unknown.push({ ...field, within: 'segment' });
+  const part = segment.decode(decodeSegment);
+  if (part !== undefined) {
+    rest.segment = part.segment;
+    for (const field of part.unknown) unknown.push({ ...field, within: 'segment' });
   }
 
   const where = `tensor "${rest.name ?? ''}"`;
@@ -254,7 +250,21 @@ export function decodeTensorMessage(bytes: Uint8Array): StoredTensor {
   for (const [number, list] of typed) {
     if (!placed.has(list)) unknown.push(bytesField(number << 3, list.bytes));
   }
-  return { ...rest, dtype, dims, content, ...metadata.property(), ...unknownProperty(unknown) };
+  return { ...rest, dtype, dims, content, ...metadata.property(TENSOR.metadataProps, unknown) };
+}
+
+function decodeSegment(
+  reader: BinaryReader,
+  end: number,
+): { segment: { begin: Int; end: Int }; unknown: UnknownField[] } {
+  const segment: { begin: Int; end: Int } = { begin: 0, end: 0 };
+  const unknown = decodeFields(reader, end, (tag) => {
+    if (tag === SEGMENT.begin) segment.begin = int64(reader);
+    else if (tag === SEGMENT.end) segment.end = int64(reader);
+    else return false;
+    return true;
+  });
+  return { segment, unknown };
 }
 
 function externalContent(entries: readonly Entry[], where: string): StoredTensor['content'] {
@@ -281,11 +291,11 @@ function externalContent(entries: readonly Entry[], where: string): StoredTensor
   };
 }
 
-function decodeSparseTensor(bytes: Uint8Array): SparseTensor {
+function decodeSparseTensor(reader: BinaryReader, end: number): SparseTensor {
   const values = new Once();
   const indices = new Once();
   const dims: number[] = [];
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case SPARSE_TENSOR.values:
         return values.take(reader);
@@ -295,24 +305,24 @@ function decodeSparseTensor(bytes: Uint8Array): SparseTensor {
         dims.push(exact(reader, 'a dimension of a sparse tensor'));
         return true;
       case SPARSE_TENSOR.packedDims:
-        eachPacked(reader, (packed) => dims.push(exact(packed, 'a dimension of a sparse tensor')));
+        eachPacked(reader, () => dims.push(exact(reader, 'a dimension of a sparse tensor')));
         return true;
       default:
         return false;
     }
   });
   return {
-    values: decodeTensorMessage(values.bytes ?? NO_BYTES),
-    indices: decodeTensorMessage(indices.bytes ?? NO_BYTES),
+    values: values.decodeOrEmpty(decodeTensor),
+    indices: indices.decodeOrEmpty(decodeTensor),
     dims,
     ...unknownProperty(unknown),
   };
 }
 
-function decodeOperatorSet(bytes: Uint8Array): OperatorSet {
+function decodeOperatorSet(reader: BinaryReader, end: number): OperatorSet {
   let domain = '';
   let version = 0;
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     if (tag === OPERATOR_SET.domain) domain = decodeDomain(reader);
     else if (tag === OPERATOR_SET.version) version = exact(reader, 'the version of an operator set');
     else return false;
@@ -321,7 +331,7 @@ function decodeOperatorSet(bytes: Uint8Array): OperatorSet {
   return { domain, version, ...unknownProperty(unknown) };
 }
 
-function decodeGraph(bytes: Uint8Array, depth: number): Graph {
+function decodeGraph(reader: BinaryReader, end: number, depth: number): Graph {
   notTooDeep(depth);
   let name = '';
   const nodes: Node[] = [];
@@ -333,16 +343,16 @@ function decodeGraph(bytes: Uint8Array, depth: number): Graph {
   const quantizationAnnotations: QuantizationAnnotation[] = [];
   const metadata = new EntryMap();
   const rest: { docString?: string } = {};
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case GRAPH.node:
-        nodes.push(decodeNode(reader.bytes(), depth + 1));
+        nodes.push(nested(reader, decodeNode, depth + 1));
         return true;
       case GRAPH.name:
         name = reader.string(true);
         return true;
       case GRAPH.initializer: {
-        const tensor = decodeTensorMessage(reader.bytes());
+        const tensor = nested(reader, decodeTensor);
         const key = tensor.name ?? '';
         if (initializers.has(key)) {
           throw new LatheError('invalid-model', `graph "${name}": two initializers are named "${key}", expected one`);
@@ -354,19 +364,19 @@ function decodeGraph(bytes: Uint8Array, depth: number): Graph {
         rest.docString = reader.string(true);
         return true;
       case GRAPH.input:
-        inputs.push(decodeValueInfo(reader.bytes(), depth + 1));
+        inputs.push(nested(reader, decodeValueInfo, depth + 1));
         return true;
       case GRAPH.output:
-        outputs.push(decodeValueInfo(reader.bytes(), depth + 1));
+        outputs.push(nested(reader, decodeValueInfo, depth + 1));
         return true;
       case GRAPH.valueInfo:
-        valueInfo.push(decodeValueInfo(reader.bytes(), depth + 1));
+        valueInfo.push(nested(reader, decodeValueInfo, depth + 1));
         return true;
       case GRAPH.quantizationAnnotation:
-        quantizationAnnotations.push(decodeAnnotation(reader.bytes()));
+        quantizationAnnotations.push(nested(reader, decodeAnnotation));
         return true;
       case GRAPH.sparseInitializer:
-        sparseInitializers.push(decodeSparseTensor(reader.bytes()));
+        sparseInitializers.push(nested(reader, decodeSparseTensor));
         return true;
       case GRAPH.metadataProps:
         return metadata.take(reader);
@@ -374,7 +384,6 @@ function decodeGraph(bytes: Uint8Array, depth: number): Graph {
         return false;
     }
   });
-  unknown.push(...metadata.unplaced(GRAPH.metadataProps));
   return {
     name,
     nodes,
@@ -385,19 +394,18 @@ function decodeGraph(bytes: Uint8Array, depth: number): Graph {
     valueInfo,
     quantizationAnnotations,
     ...rest,
-    ...metadata.property(),
-    ...unknownProperty(unknown),
+    ...metadata.property(GRAPH.metadataProps, unknown),
   };
 }
 
-function decodeNode(bytes: Uint8Array, depth: number): Node {
+function decodeNode(reader: BinaryReader, end: number, depth: number): Node {
   notTooDeep(depth);
   const inputs: string[] = [];
   const outputs: string[] = [];
   const attributes = new Map<string, Attribute>();
   const metadata = new EntryMap();
   const node: Mutable<Node> = { opType: '', domain: '', name: '', inputs, outputs, attributes };
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case NODE.input:
         inputs.push(reader.string(true));
@@ -412,7 +420,11 @@ function decodeNode(bytes: Uint8Array, depth: number): Node {
         node.opType = reader.string(true);
         return true;
       case NODE.attribute:
-        setAttribute(attributes, reader.bytes(), depth + 1, () => `node "${node.name || (outputs[0] ?? '')}"`);
+        setAttribute(
+          attributes,
+          nested(reader, decodeAttribute, depth + 1),
+          () => `node "${node.name || (outputs[0] ?? '')}"`,
+        );
         return true;
       case NODE.docString:
         node.docString = reader.string(true);
@@ -429,12 +441,12 @@ function decodeNode(bytes: Uint8Array, depth: number): Node {
         return false;
     }
   });
-  unknown.push(...metadata.unplaced(NODE.metadataProps));
-  return Object.assign(node, metadata.property(), unknownProperty(unknown));
+  return Object.assign(node, metadata.property(NODE.metadataProps, unknown));
 }
 
-function setAttribute(into: Map<string, Attribute>, bytes: Uint8Array, depth: number, owner: () => string): void {
-  const { name, attribute } = decodeAttribute(bytes, depth);
+type NamedAttribute = { readonly name: string; readonly attribute: Attribute };
+
+function setAttribute(into: Map<string, Attribute>, { name, attribute }: NamedAttribute, owner: () => string): void {
   if (into.has(name)) {
     throw new LatheError('invalid-model', `${owner()}: two attributes are named "${name}", expected one`);
   }
@@ -465,15 +477,15 @@ const ATTRIBUTE_KINDS: ReadonlyMap<number, AttributeContentKind> = new Map(
   (Object.keys(ATTRIBUTE_TYPES) as AttributeContentKind[]).map((kind) => [ATTRIBUTE_TYPES[kind], kind]),
 );
 
-function decodeAttribute(bytes: Uint8Array, depth: number): { name: string; attribute: Attribute } {
+function decodeAttribute(reader: BinaryReader, end: number, depth: number): NamedAttribute {
   notTooDeep(depth);
   let name = '';
   let code = 0;
   let reference: string | undefined;
   const rest: { docString?: string } = {};
-  // Which content counts is known at the end only, when the type is: the fields are read twice, cheaply.
-  const content: { tag: number; bytes: Uint8Array }[] = [];
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  // Which content counts is known at the end only, when the type is: until then, where each one stands.
+  const content: Content[] = [];
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case ATTRIBUTE.name:
         name = reader.string(true);
@@ -487,91 +499,108 @@ function decodeAttribute(bytes: Uint8Array, depth: number): { name: string; attr
       case ATTRIBUTE.docString:
         rest.docString = reader.string(true);
         return true;
-      default:
-        if (CONTENT_KINDS[tag] === undefined) return false;
-        content.push({ tag, bytes: reader.skip(tag & 7, tag >>> 3) });
+      default: {
+        const kind = CONTENT_KINDS[tag];
+        if (kind === undefined) return false;
+        content.push({ kind, tag, start: reader.pos });
+        skip(reader, tag & 7, tag >>> 3);
         return true;
+      }
     }
   });
   const isReference = reference !== undefined && reference !== '';
   const kind = isReference
     ? undefined
-    : code === 0 && content.length > 0 // before IR version 2 attributes had no type
-      ? CONTENT_KINDS[content[0]!.tag]
+    : code === 0 // before IR version 2 attributes had no type
+      ? content[0]?.kind
       : ATTRIBUTE_KINDS.get(code);
-  const held = content.filter(({ tag }) => CONTENT_KINDS[tag] === kind);
-  for (const { tag, bytes } of content) {
-    if (CONTENT_KINDS[tag] !== kind) unknown.push({ number: tag >>> 3, wireType: tag & 7, bytes });
+  const held = content.filter((item) => item.kind === kind);
+  if (held.length < content.length) {
+    for (const { tag, start } of content.filter((item) => item.kind !== kind)) {
+      reader.pos = start;
+      unknown.push({ number: tag >>> 3, wireType: tag & 7, bytes: reader.skip(tag & 7, tag >>> 3) });
+    }
   }
   const value: Attribute = isReference
     ? { kind: 'reference', value: reference!, type: code }
     : kind === undefined
       ? { kind: 'undefined', value: code }
-      : decodeContent(kind, held, depth);
-  return { name, attribute: { ...value, ...rest, ...unknownProperty(unknown) } };
+      : decodeContent(kind, held, reader, depth);
+  return { name, attribute: Object.assign(value, rest, unknownProperty(unknown)) };
+}
+
+/** A field that holds content of an attribute: where its value begins. */
+interface Content {
+  readonly kind: AttributeContentKind;
+  readonly tag: number;
+  readonly start: number;
 }
 
 function decodeContent(
   kind: AttributeContentKind,
-  held: readonly { tag: number; bytes: Uint8Array }[],
+  held: readonly Content[],
+  reader: BinaryReader,
   depth: number,
 ): Attribute {
-  const messages = (): Uint8Array[] => held.map(({ bytes }) => new BinaryReader(bytes).bytes());
-  const merged = (): Uint8Array => concatenated(messages());
-  const last = (): BinaryReader | undefined => (held.length === 0 ? undefined : new BinaryReader(held.at(-1)!.bytes));
+  const last = <T>(read: () => T, none: T): T => {
+    if (held.length === 0) return none;
+    reader.pos = held.at(-1)!.start;
+    return read();
+  };
+  const merged = <T>(decode: Decode<T>): T => {
+    const once = new Once();
+    for (const { start } of held) {
+      reader.pos = start;
+      once.take(reader);
+    }
+    return once.decodeOrEmpty(decode, depth + 1);
+  };
+  const each = <T>(read: () => T, packedTag?: number): T[] => {
+    const values: T[] = [];
+    for (const { tag, start } of held) {
+      reader.pos = start;
+      if (tag === packedTag) eachPacked(reader, () => values.push(read()));
+      else values.push(read());
+    }
+    return values;
+  };
   switch (kind) {
     case 'float':
-      return { kind, value: last()?.float() ?? 0 };
-    case 'int': {
-      const reader = last();
-      return { kind, value: reader === undefined ? 0 : int64(reader) };
-    }
+      return { kind, value: last(() => reader.float(), 0) };
+    case 'int':
+      return { kind, value: last(() => int64(reader), 0) };
     case 'string':
-      return { kind, value: last()?.bytes() ?? NO_BYTES };
+      return { kind, value: last(() => reader.bytes(), NO_BYTES) };
     case 'tensor':
-      return { kind, value: decodeTensorMessage(merged()) };
+      return { kind, value: merged(decodeTensor) };
     case 'graph':
-      return { kind, value: decodeGraph(merged(), depth + 1) };
+      return { kind, value: merged(decodeGraph) };
     case 'sparseTensor':
-      return { kind, value: decodeSparseTensor(merged()) };
+      return { kind, value: merged(decodeSparseTensor) };
     case 'type':
-      return { kind, value: decodeType(merged(), depth + 1) };
-    case 'floats': {
-      const value: number[] = [];
-      for (const { tag, bytes } of held) {
-        const reader = new BinaryReader(bytes);
-        if (tag === ATTRIBUTE.floats) value.push(reader.float());
-        else eachPacked(reader, (packed) => value.push(packed.float()));
-      }
-      return { kind, value };
-    }
-    case 'ints': {
-      const value: Int[] = [];
-      for (const { tag, bytes } of held) {
-        const reader = new BinaryReader(bytes);
-        if (tag === ATTRIBUTE.ints) value.push(int64(reader));
-        else eachPacked(reader, (packed) => value.push(int64(packed)));
-      }
-      return { kind, value };
-    }
+      return { kind, value: merged(decodeType) };
+    case 'floats':
+      return { kind, value: each(() => reader.float(), ATTRIBUTE.packedFloats) };
+    case 'ints':
+      return { kind, value: each(() => int64(reader), ATTRIBUTE.packedInts) };
     case 'strings':
-      return { kind, value: messages() };
+      return { kind, value: each(() => reader.bytes()) };
     case 'tensors':
-      return { kind, value: messages().map(decodeTensorMessage) };
+      return { kind, value: each(() => nested(reader, decodeTensor)) };
     case 'graphs':
-      return { kind, value: messages().map((message) => decodeGraph(message, depth + 1)) };
+      return { kind, value: each(() => nested(reader, decodeGraph, depth + 1)) };
     case 'sparseTensors':
-      return { kind, value: messages().map(decodeSparseTensor) };
+      return { kind, value: each(() => nested(reader, decodeSparseTensor)) };
     case 'types':
-      return { kind, value: messages().map((message) => decodeType(message, depth + 1)) };
+      return { kind, value: each(() => nested(reader, decodeType, depth + 1)) };
   }
 }
 
-function decodeValueInfo(bytes: Uint8Array, depth: number): ValueInfo {
+function decodeValueInfo(reader: BinaryReader, end: number, depth: number): ValueInfo {
   const type = new Once();
   const metadata = new EntryMap();
   const info: Mutable<ValueInfo> = { name: '' };
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case VALUE_INFO.name:
         info.name = reader.string(true);
@@ -587,17 +616,17 @@ function decodeValueInfo(bytes: Uint8Array, depth: number): ValueInfo {
         return false;
     }
   });
-  unknown.push(...metadata.unplaced(VALUE_INFO.metadataProps));
-  if (type.bytes !== undefined) info.type = decodeType(type.bytes, depth + 1);
-  return Object.assign(info, metadata.property(), unknownProperty(unknown));
+  const held = type.decode(decodeType, depth + 1);
+  if (held !== undefined) info.type = held;
+  return Object.assign(info, metadata.property(VALUE_INFO.metadataProps, unknown));
 }
 
-function decodeType(bytes: Uint8Array, depth: number): ValueType {
+function decodeType(reader: BinaryReader, end: number, depth: number): ValueType {
   notTooDeep(depth);
   const rest: { denotation?: string } = {};
   // A oneof: the last variant wins, and its own occurrences are merged.
   let variant: { tag: number; message: Once } | undefined;
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case TYPE.tensorType:
       case TYPE.sparseTensorType:
@@ -614,97 +643,125 @@ function decodeType(bytes: Uint8Array, depth: number): ValueType {
         return false;
     }
   });
-  const value = variant === undefined ? ({ kind: 'undefined' } as const) : decodeVariant(variant, unknown, depth);
-  return { ...value, ...rest, ...unknownProperty(unknown) };
+  if (variant === undefined) return { kind: 'undefined', ...rest, ...unknownProperty(unknown) };
+  const { tag, message } = variant;
+  const { type, unknown: inner } = message.decodeOrEmpty(VARIANTS[tag]!, depth);
+  unknown.push(...inner);
+  return Object.assign(type, rest, unknownProperty(unknown));
 }
 
-function decodeVariant(
-  { tag, message }: { tag: number; message: Once },
-  unknown: UnknownField[],
-  depth: number,
-): ValueType {
-  const bytes = message.bytes ?? NO_BYTES;
-  const decode = (take: Take): void => {
-    for (const field of decodeFields(bytes, take)) unknown.push({ ...field, within: 'variant' });
+type Variant = { readonly type: ValueType; readonly unknown: readonly UnknownField[] };
+
+const VARIANTS: Readonly<Record<number, Decode<Variant>>> = {
+  [TYPE.tensorType]: decodeTensorType('tensor'),
+  [TYPE.sparseTensorType]: decodeTensorType('sparseTensor'),
+  [TYPE.sequenceType]: decodeElementType('sequence'),
+  [TYPE.optionalType]: decodeElementType('optional'),
+  [TYPE.mapType]: decodeMapType,
+  [TYPE.opaqueType]: decodeOpaqueType,
+};
+
+function decodeTensorType(kind: 'tensor' | 'sparseTensor'): Decode<Variant> {
+  return (reader, end) => {
+    const shape = new Once();
+    let code = 0;
+    const unknown = decodeFields(reader, end, (tag) => {
+      if (tag === TENSOR_TYPE.shape) return shape.take(reader);
+      if (tag !== TENSOR_TYPE.elemType) return false;
+      code = reader.int32();
+      return true;
+    }).map(inVariant);
+    const type: Mutable<Extract<ValueType, { kind: 'tensor' | 'sparseTensor' }>> = {
+      kind,
+      dtype: knownType(code, TENSOR_TYPE.elemType, unknown),
+    };
+    const held = shape.decode(decodeShape);
+    if (held !== undefined) {
+      type.shape = held.shape;
+      if (held.denotations.length > 0) {
+        type.dimensionDenotations = Array.from(held.shape, (_, index) => held.denotations[index] ?? '');
+      }
+      unknown.push(...held.unknown);
+    }
+    return { type, unknown };
   };
-  const element = new Once();
+}
+
+function decodeElementType(kind: 'sequence' | 'optional'): Decode<Variant> {
+  return (reader, end, depth) => {
+    const element = new Once();
+    const unknown = decodeFields(reader, end, (tag) => tag === ELEMENT_TYPE.elemType && element.take(reader));
+    return { type: { kind, element: element.decodeOrEmpty(decodeType, depth + 1) }, unknown: unknown.map(inVariant) };
+  };
+}
+
+function decodeMapType(reader: BinaryReader, end: number, depth: number): Variant {
+  const value = new Once();
   let code = 0;
-  let inner: ValueType;
-  switch (tag) {
-    case TYPE.sequenceType:
-    case TYPE.optionalType:
-      decode((field, reader) => field === ELEMENT_TYPE.elemType && element.take(reader));
-      inner = decodeType(element.bytes ?? NO_BYTES, depth + 1);
-      return { kind: tag === TYPE.sequenceType ? 'sequence' : 'optional', element: inner };
-    case TYPE.mapType:
-      decode((field, reader) => {
-        if (field === MAP_TYPE.valueType) return element.take(reader);
-        if (field !== MAP_TYPE.keyType) return false;
-        code = reader.int32();
-        return true;
-      });
-      inner = decodeType(element.bytes ?? NO_BYTES, depth + 1);
-      return { kind: 'map', key: knownType(code, MAP_TYPE.keyType, unknown), value: inner };
-    case TYPE.opaqueType: {
-      const opaque: { domain?: string; name?: string } = {};
-      decode((field, reader) => {
-        if (field === OPAQUE_TYPE.domain) opaque.domain = reader.string(true);
-        else if (field === OPAQUE_TYPE.name) opaque.name = reader.string(true);
-        else return false;
-        return true;
-      });
-      return { kind: 'opaque', ...opaque };
-    }
-    default: {
-      decode((field, reader) => {
-        if (field === TENSOR_TYPE.shape) return element.take(reader);
-        if (field !== TENSOR_TYPE.elemType) return false;
-        code = reader.int32();
-        return true;
-      });
-      const dtype = knownType(code, TENSOR_TYPE.elemType, unknown);
-      return {
-        kind: tag === TYPE.tensorType ? 'tensor' : 'sparseTensor',
-        dtype,
-        ...(element.bytes !== undefined && decodeShape(element.bytes, unknown)),
-      };
-    }
-  }
+  const unknown = decodeFields(reader, end, (tag) => {
+    if (tag === MAP_TYPE.valueType) return value.take(reader);
+    if (tag !== MAP_TYPE.keyType) return false;
+    code = reader.int32();
+    return true;
+  }).map(inVariant);
+  const key = knownType(code, MAP_TYPE.keyType, unknown);
+  return { type: { kind: 'map', key, value: value.decodeOrEmpty(decodeType, depth + 1) }, unknown };
+}
+
+function decodeOpaqueType(reader: BinaryReader, end: number): Variant {
+  const type: Mutable<Extract<ValueType, { kind: 'opaque' }>> = { kind: 'opaque' };
+  const unknown = decodeFields(reader, end, (tag) => {
+    if (tag === OPAQUE_TYPE.domain) type.domain = reader.string(true);
+    else if (tag === OPAQUE_TYPE.name) type.name = reader.string(true);
+    else return false;
+    return true;
+  });
+  return { type, unknown: unknown.map(inVariant) };
+}
+
+function inVariant(field: UnknownField): UnknownField {
+  return { ...field, within: 'variant' };
 }
 
 function knownType(code: number, tag: number, unknown: UnknownField[]): DataType | 'undefined' {
   const dtype = dataTypeOf(code) ?? 'undefined';
-  if (dtype === 'undefined' && code !== 0) unknown.push({ ...varintField(tag, code), within: 'variant' });
+  if (dtype === 'undefined' && code !== 0) unknown.push(inVariant(varintField(tag, code)));
   return dtype;
 }
 
 function decodeShape(
-  bytes: Uint8Array,
-  unknown: UnknownField[],
-): { shape: Dimension[]; dimensionDenotations?: string[] } {
+  reader: BinaryReader,
+  end: number,
+): { shape: Dimension[]; denotations: string[]; unknown: UnknownField[] } {
   const shape: Dimension[] = [];
   const denotations: string[] = [];
-  const outer = decodeFields(bytes, (tag, reader) => {
-    if (tag !== SHAPE.dim) return false;
+  const inDimensions: UnknownField[] = [];
+  const decodeDimension: Decode<void> = (_, dimensionEnd) => {
     let value: Dimension = null;
     const index = shape.length;
-    const inner = decodeFields(reader.bytes(), (field, dimension) => {
-      if (field === DIMENSION.dimValue) value = exact(dimension, 'a dimension');
-      else if (field === DIMENSION.dimParam) value = dimension.string(true);
-      else if (field === DIMENSION.denotation) denotations[index] = dimension.string(true);
+    const unknown = decodeFields(reader, dimensionEnd, (tag) => {
+      if (tag === DIMENSION.dimValue) value = exact(reader, 'a dimension');
+      else if (tag === DIMENSION.dimParam) value = reader.string(true);
+      else if (tag === DIMENSION.denotation) denotations[index] = reader.string(true);
       else return false;
       return true;
     });
     shape.push(value);
-    for (const field of inner) unknown.push({ ...field, within: index });
+    for (const field of unknown) inDimensions.push({ ...field, within: index });
+  };
+  const unknown = decodeFields(reader, end, (tag) => {
+    if (tag !== SHAPE.dim) return false;
+    nested(reader, decodeDimension);
     return true;
   });
-  for (const field of outer) unknown.push({ ...field, within: 'shape' });
-  if (denotations.length === 0) return { shape };
-  return { shape, dimensionDenotations: Array.from(shape, (_, index) => denotations[index] ?? '') };
+  return {
+    shape,
+    denotations,
+    unknown: [...unknown.map((field) => ({ ...field, within: 'shape' as const })), ...inDimensions],
+  };
 }
 
-function decodeFunction(bytes: Uint8Array, depth: number): FunctionDefinition {
+function decodeFunction(reader: BinaryReader, end: number, depth: number): FunctionDefinition {
   const inputs: string[] = [];
   const outputs: string[] = [];
   const attributes: string[] = [];
@@ -724,7 +781,7 @@ function decodeFunction(bytes: Uint8Array, depth: number): FunctionDefinition {
     opsets,
     valueInfo,
   };
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case FUNCTION.name:
         definition.name = reader.string(true);
@@ -739,16 +796,20 @@ function decodeFunction(bytes: Uint8Array, depth: number): FunctionDefinition {
         attributes.push(reader.string(true));
         return true;
       case FUNCTION.attributeProto:
-        setAttribute(attributeDefaults, reader.bytes(), depth + 1, () => `function "${definition.name}"`);
+        setAttribute(
+          attributeDefaults,
+          nested(reader, decodeAttribute, depth + 1),
+          () => `function "${definition.name}"`,
+        );
         return true;
       case FUNCTION.node:
-        nodes.push(decodeNode(reader.bytes(), depth + 1));
+        nodes.push(nested(reader, decodeNode, depth + 1));
         return true;
       case FUNCTION.docString:
         definition.docString = reader.string(true);
         return true;
       case FUNCTION.opsetImport:
-        opsets.push(decodeOperatorSet(reader.bytes()));
+        opsets.push(nested(reader, decodeOperatorSet));
         return true;
       case FUNCTION.domain:
         definition.domain = decodeDomain(reader);
@@ -757,7 +818,7 @@ function decodeFunction(bytes: Uint8Array, depth: number): FunctionDefinition {
         definition.overload = reader.string(true);
         return true;
       case FUNCTION.valueInfo:
-        valueInfo.push(decodeValueInfo(reader.bytes(), depth + 1));
+        valueInfo.push(nested(reader, decodeValueInfo, depth + 1));
         return true;
       case FUNCTION.metadataProps:
         return metadata.take(reader);
@@ -765,16 +826,15 @@ function decodeFunction(bytes: Uint8Array, depth: number): FunctionDefinition {
         return false;
     }
   });
-  unknown.push(...metadata.unplaced(FUNCTION.metadataProps));
-  return Object.assign(definition, metadata.property(), unknownProperty(unknown));
+  return Object.assign(definition, metadata.property(FUNCTION.metadataProps, unknown));
 }
 
-function decodeTrainingInfo(bytes: Uint8Array, depth: number): TrainingInfo {
+function decodeTrainingInfo(reader: BinaryReader, end: number, depth: number): TrainingInfo {
   const initialization = new Once();
   const algorithm = new Once();
   const initializationBinding: Entry[] = [];
   const updateBinding: Entry[] = [];
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case TRAINING_INFO.initialization:
         return initialization.take(reader);
@@ -788,19 +848,21 @@ function decodeTrainingInfo(bytes: Uint8Array, depth: number): TrainingInfo {
         return false;
     }
   });
+  const initial = initialization.decode(decodeGraph, depth + 1);
+  const step = algorithm.decode(decodeGraph, depth + 1);
   return {
-    ...(initialization.bytes !== undefined && { initialization: decodeGraph(initialization.bytes, depth + 1) }),
-    ...(algorithm.bytes !== undefined && { algorithm: decodeGraph(algorithm.bytes, depth + 1) }),
+    ...(initial !== undefined && { initialization: initial }),
+    ...(step !== undefined && { algorithm: step }),
     initializationBinding,
     updateBinding,
     ...unknownProperty(unknown),
   };
 }
 
-function decodeAnnotation(bytes: Uint8Array): QuantizationAnnotation {
+function decodeAnnotation(reader: BinaryReader, end: number): QuantizationAnnotation {
   let tensorName = '';
   const parameters: Entry[] = [];
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     if (tag === ANNOTATION.quantParameterTensorNames) return pushEntry(parameters, reader);
     if (tag !== ANNOTATION.tensorName) return false;
     tensorName = reader.string(true);

@@ -3,36 +3,66 @@ import { LatheError } from '../../base/errors.ts';
 import type { Int, Unknown, UnknownField } from '../ir.ts';
 import { ENTRY } from './fields.ts';
 
-/** Reads the field that `tag` announced; false leaves it to the unknown fields. */
-export type Take = (tag: number, reader: BinaryReader) => boolean;
+/** Reads the message that ends at `end`, from where the reader stands. */
+export type Decode<T> = (reader: BinaryReader, end: number, depth: number) => T;
 export type Entry = readonly [string, string];
 
-/** Reads all fields of a message and returns those that `take` left. A reader never sees beyond its own message. */
-export function decodeFields(bytes: Uint8Array, take: Take): UnknownField[] {
+/** Reads all fields of a message and returns those that `take`, called with each tag, left with false. */
+export function decodeFields(reader: BinaryReader, end: number, take: (tag: number) => boolean): UnknownField[] {
   const unknown: UnknownField[] = [];
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [number, wireType] = reader.tag();
+  while (reader.pos < end) {
+    const tag = reader.uint32();
     const start = reader.pos;
-    if (!take((number << 3) | wireType, reader)) {
+    if (tag < 8 || !take(tag)) {
+      const number = tag >>> 3;
+      const wireType = tag & 7;
+      if (number === 0) throw new RangeError('a field has the number 0');
       reader.pos = start;
       unknown.push({ number, wireType, bytes: reader.skip(wireType, number) });
     }
-    if (reader.pos > reader.len) throw new RangeError('a field ends after its message');
+    if (reader.pos > end) throw new RangeError('a field ends after its message');
   }
   return unknown;
+}
+
+/** Reads a field that holds a message. */
+export function nested<T>(reader: BinaryReader, decode: Decode<T>, depth = 0): T {
+  const length = reader.uint32();
+  const end = reader.pos + length;
+  if (end > reader.len) throw new RangeError('a message ends after the file');
+  const value = decode(reader, end, depth);
+  reader.pos = end;
+  return value;
+}
+
+/** As BinaryReader.skip, without making a view of what it skips. */
+export function skip(reader: BinaryReader, wireType: WireType, number: number): void {
+  if (wireType === WireType.LengthDelimited) {
+    const length = reader.uint32();
+    reader.pos += length;
+  } else if (wireType === WireType.Bit32) reader.pos += 4;
+  else reader.skip(wireType, number);
 }
 
 export function unknownProperty(unknown: readonly UnknownField[]): Unknown {
   return unknown.length === 0 ? {} : { unknown };
 }
 
-export function eachPacked(reader: BinaryReader, read: (packed: BinaryReader) => void): void {
-  const packed = new BinaryReader(reader.bytes());
-  while (packed.pos < packed.len) read(packed);
+/** Calls `read` for every number of a packed list. */
+export function eachPacked(reader: BinaryReader, read: () => void): void {
+  const length = reader.uint32();
+  const end = reader.pos + length;
+  if (end > reader.len) throw new RangeError('a list ends after the file');
+  while (reader.pos < end) read();
+  if (reader.pos > end) throw new RangeError('a list ends within a number');
 }
 
 export function int64(reader: BinaryReader): Int {
+  const start = reader.pos;
+  const small = reader.uint32();
+  // Up to four bytes of seven bits each: most numbers never become a bigint.
+  if (reader.pos - start <= 4) return small;
+  reader.pos = start;
   const value = BigInt(reader.int64());
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
@@ -70,10 +100,10 @@ export function concatenated(pieces: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Undefined for an entry that holds more than a key and a value: its owner keeps it whole, as an unknown field. */
-function decodeEntry(bytes: Uint8Array): Entry | undefined {
+function decodeEntry(reader: BinaryReader, end: number): Entry | undefined {
   let key = '';
   let value = '';
-  const unknown = decodeFields(bytes, (tag, reader) => {
+  const unknown = decodeFields(reader, end, (tag) => {
     if (tag === ENTRY.key) key = reader.string(true);
     else if (tag === ENTRY.value) value = reader.string(true);
     else return false;
@@ -83,7 +113,7 @@ function decodeEntry(bytes: Uint8Array): Entry | undefined {
 }
 
 export function pushEntry(into: Entry[], reader: BinaryReader): boolean {
-  const entry = decodeEntry(reader.bytes());
+  const entry = nested(reader, decodeEntry);
   if (entry === undefined) return false;
   into.push(entry);
   return true;
@@ -92,38 +122,71 @@ export function pushEntry(into: Entry[], reader: BinaryReader): boolean {
 /** metadata_props. Of a key that comes twice the last value counts; the others are kept as unknown fields. */
 export class EntryMap {
   #entries: Map<string, string> | undefined;
-  readonly #overridden: Entry[] = [];
+  #overridden: Entry[] | undefined;
 
   take(reader: BinaryReader): boolean {
-    const entry = decodeEntry(reader.bytes());
+    const entry = nested(reader, decodeEntry);
     if (entry === undefined) return false;
     this.#entries ??= new Map();
     const before = this.#entries.get(entry[0]);
-    if (before !== undefined) this.#overridden.push([entry[0], before]);
+    if (before !== undefined) {
+      this.#overridden ??= [];
+      this.#overridden.push([entry[0], before]);
+    }
     this.#entries.set(...entry);
     return true;
   }
 
-  property(): { metadata?: ReadonlyMap<string, string> } {
-    return this.#entries === undefined ? {} : { metadata: this.#entries };
-  }
-
-  unplaced(tag: number): UnknownField[] {
-    return this.#overridden.map(([key, value]) => bytesField(tag, encodeEntry(key, value)));
+  /** The property of what the message becomes, and in `unknown` what it has no place for. */
+  property(tag: number, unknown: readonly UnknownField[]): { metadata?: ReadonlyMap<string, string> } & Unknown {
+    const overridden = this.#overridden?.map(([key, value]) => bytesField(tag, encodeEntry(key, value))) ?? [];
+    return {
+      ...(this.#entries !== undefined && { metadata: this.#entries }),
+      ...unknownProperty([...unknown, ...overridden]),
+    };
   }
 }
 
-/** A field of message type that is set once, or in pieces that are merged. */
+/** A field of message type: set once, or in pieces that are merged, which in this format is to join their bytes. */
 export class Once {
-  #pieces: Uint8Array[] | undefined;
+  #reader: BinaryReader | undefined;
+  #first = 0;
+  #others: number[] | undefined;
 
   take(reader: BinaryReader): true {
-    this.#pieces ??= [];
-    this.#pieces.push(reader.bytes());
+    const start = reader.pos;
+    skip(reader, WireType.LengthDelimited, 0);
+    if (this.#reader === undefined) {
+      this.#reader = reader;
+      this.#first = start;
+    } else {
+      this.#others ??= [];
+      this.#others.push(start);
+    }
     return true;
   }
 
-  get bytes(): Uint8Array | undefined {
-    return this.#pieces === undefined ? undefined : concatenated(this.#pieces);
+  decode<T>(decode: Decode<T>, depth = 0): T | undefined {
+    const reader = this.#reader;
+    if (reader === undefined) return undefined;
+    const after = reader.pos;
+    let value: T;
+    if (this.#others === undefined) {
+      reader.pos = this.#first;
+      value = nested(reader, decode, depth);
+    } else {
+      const pieces = [this.#first, ...this.#others].map((start) => {
+        reader.pos = start;
+        return reader.bytes();
+      });
+      const joined = concatenated(pieces);
+      value = decode(new BinaryReader(joined), joined.byteLength, depth);
+    }
+    reader.pos = after;
+    return value;
+  }
+
+  decodeOrEmpty<T>(decode: Decode<T>, depth = 0): T {
+    return this.decode(decode, depth) ?? decode(new BinaryReader(new Uint8Array(0)), 0, depth);
   }
 }
