@@ -40,7 +40,7 @@ import {
   TYPE,
   VALUE_INFO,
 } from './fields.ts';
-import type { MessageWriter } from './message-writer.ts';
+import { LARGE, type MessageWriter } from './message-writer.ts';
 import { typedFieldOf, typedFromRaw } from './typed-data.ts';
 
 /*
@@ -58,11 +58,12 @@ export function writeModelMessage(writer: MessageWriter, model: Model): void {
   optional(writer, MODEL.domain, model.domain);
   if (model.modelVersion !== undefined) writer.int64(MODEL.modelVersion, model.modelVersion);
   optional(writer, MODEL.docString, model.docString);
-  writer.message(MODEL.graph, (inner) => writeGraph(inner, model.graph));
+  writer.messageInPieces(MODEL.graph, (inner) => writeGraph(inner, model.graph));
   for (const set of model.opsets) writer.message(MODEL.opsetImport, (inner) => writeOperatorSet(inner, set));
   writeEntries(writer, MODEL.metadataProps, model.metadata);
-  for (const info of model.trainingInfo) writer.message(MODEL.trainingInfo, (inner) => writeTrainingInfo(inner, info));
-  for (const item of model.functions) writer.message(MODEL.functions, (inner) => writeFunction(inner, item));
+  for (const info of model.trainingInfo)
+    writer.messageInPieces(MODEL.trainingInfo, (inner) => writeTrainingInfo(inner, info));
+  for (const item of model.functions) writer.messageInPieces(MODEL.functions, (inner) => writeFunction(inner, item));
 }
 
 export function writeTensorMessage(writer: MessageWriter, tensor: StoredTensor, name = tensor.name): void {
@@ -111,8 +112,8 @@ function externalEntries(content: Extract<TensorContent, { kind: 'external' }>):
 
 function writeSparseTensor(writer: MessageWriter, tensor: SparseTensor): void {
   writeUnknown(writer, tensor);
-  writer.message(SPARSE_TENSOR.values, (inner) => writeTensorMessage(inner, tensor.values));
-  writer.message(SPARSE_TENSOR.indices, (inner) => writeTensorMessage(inner, tensor.indices));
+  writer.messageInPieces(SPARSE_TENSOR.values, (inner) => writeTensorMessage(inner, tensor.values));
+  writer.messageInPieces(SPARSE_TENSOR.indices, (inner) => writeTensorMessage(inner, tensor.indices));
   for (const dim of tensor.dims) writer.int64(SPARSE_TENSOR.dims, dim);
 }
 
@@ -124,11 +125,13 @@ function writeOperatorSet(writer: MessageWriter, set: OperatorSet): void {
 
 function writeGraph(writer: MessageWriter, graph: Graph): void {
   writeUnknown(writer, graph);
-  for (const node of graph.nodes) writer.message(GRAPH.node, (inner) => writeNode(inner, node));
+  for (const node of graph.nodes) writeNodeField(writer, GRAPH.node, node);
   nonEmpty(writer, GRAPH.name, graph.name);
   for (const [name, tensor] of graph.initializers) {
     const named = name === '' ? tensor.name : name;
-    writer.message(GRAPH.initializer, (inner) => writeTensorMessage(inner, tensor, named));
+    const write = (inner: MessageWriter): void => writeTensorMessage(inner, tensor, named);
+    if (isLarge(tensor)) writer.messageInPieces(GRAPH.initializer, write);
+    else writer.message(GRAPH.initializer, write);
   }
   optional(writer, GRAPH.docString, graph.docString);
   for (const info of graph.inputs) writer.message(GRAPH.input, (inner) => writeValueInfo(inner, info));
@@ -138,10 +141,36 @@ function writeGraph(writer: MessageWriter, graph: Graph): void {
     writer.message(GRAPH.quantizationAnnotation, (inner) => writeAnnotation(inner, annotation));
   }
   for (const tensor of graph.sparseInitializers) {
-    writer.message(GRAPH.sparseInitializer, (inner) => writeSparseTensor(inner, tensor));
+    writer.messageInPieces(GRAPH.sparseInitializer, (inner) => writeSparseTensor(inner, tensor));
   }
   writeEntries(writer, GRAPH.metadataProps, graph.metadata);
 }
+
+function isLarge({ content }: StoredTensor): boolean {
+  return content.kind === 'bytes' && content.bytes.byteLength >= LARGE;
+}
+
+function writeNodeField(writer: MessageWriter, tag: number, node: Node): void {
+  if (holdsTensors(node)) writer.messageInPieces(tag, (inner) => writeNode(inner, node));
+  else writer.message(tag, (inner) => writeNode(inner, node));
+}
+
+function holdsTensors(node: Node): boolean {
+  for (const attribute of node.attributes.values()) {
+    if (attribute.kind === 'tensor') {
+      if (isLarge(attribute.value)) return true;
+    } else if (MAY_HOLD_TENSORS.has(attribute.kind)) return true;
+  }
+  return false;
+}
+
+const MAY_HOLD_TENSORS: ReadonlySet<Attribute['kind']> = new Set([
+  'graph',
+  'graphs',
+  'tensors',
+  'sparseTensor',
+  'sparseTensors',
+]);
 
 function writeNode(writer: MessageWriter, node: Node): void {
   writeUnknown(writer, node);
@@ -150,7 +179,7 @@ function writeNode(writer: MessageWriter, node: Node): void {
   nonEmpty(writer, NODE.name, node.name);
   nonEmpty(writer, NODE.opType, node.opType);
   for (const [name, attribute] of node.attributes) {
-    writer.message(NODE.attribute, (inner) => writeAttribute(inner, name, attribute));
+    writer.messageInPieces(NODE.attribute, (inner) => writeAttribute(inner, name, attribute));
   }
   optional(writer, NODE.docString, node.docString);
   nonEmpty(writer, NODE.domain, node.domain);
@@ -184,13 +213,13 @@ function writeContent(writer: MessageWriter, attribute: Attribute): number {
       writer.bytes(ATTRIBUTE.s, attribute.value);
       break;
     case 'tensor':
-      writer.message(ATTRIBUTE.t, (inner) => writeTensorMessage(inner, attribute.value));
+      writer.messageInPieces(ATTRIBUTE.t, (inner) => writeTensorMessage(inner, attribute.value));
       break;
     case 'graph':
-      writer.message(ATTRIBUTE.g, (inner) => writeGraph(inner, attribute.value));
+      writer.messageInPieces(ATTRIBUTE.g, (inner) => writeGraph(inner, attribute.value));
       break;
     case 'sparseTensor':
-      writer.message(ATTRIBUTE.sparseTensor, (inner) => writeSparseTensor(inner, attribute.value));
+      writer.messageInPieces(ATTRIBUTE.sparseTensor, (inner) => writeSparseTensor(inner, attribute.value));
       break;
     case 'type':
       writer.message(ATTRIBUTE.tp, (inner) => writeType(inner, attribute.value));
@@ -206,15 +235,16 @@ function writeContent(writer: MessageWriter, attribute: Attribute): number {
       break;
     case 'tensors':
       for (const value of attribute.value) {
-        writer.message(ATTRIBUTE.tensors, (inner) => writeTensorMessage(inner, value));
+        writer.messageInPieces(ATTRIBUTE.tensors, (inner) => writeTensorMessage(inner, value));
       }
       break;
     case 'graphs':
-      for (const value of attribute.value) writer.message(ATTRIBUTE.graphs, (inner) => writeGraph(inner, value));
+      for (const value of attribute.value)
+        writer.messageInPieces(ATTRIBUTE.graphs, (inner) => writeGraph(inner, value));
       break;
     case 'sparseTensors':
       for (const value of attribute.value) {
-        writer.message(ATTRIBUTE.sparseTensors, (inner) => writeSparseTensor(inner, value));
+        writer.messageInPieces(ATTRIBUTE.sparseTensors, (inner) => writeSparseTensor(inner, value));
       }
       break;
     case 'types':
@@ -300,7 +330,7 @@ function writeFunction(writer: MessageWriter, definition: FunctionDefinition): v
   for (const name of definition.inputs) writer.string(FUNCTION.input, name);
   for (const name of definition.outputs) writer.string(FUNCTION.output, name);
   for (const name of definition.attributes) writer.string(FUNCTION.attribute, name);
-  for (const node of definition.nodes) writer.message(FUNCTION.node, (inner) => writeNode(inner, node));
+  for (const node of definition.nodes) writeNodeField(writer, FUNCTION.node, node);
   optional(writer, FUNCTION.docString, definition.docString);
   for (const set of definition.opsets) writer.message(FUNCTION.opsetImport, (inner) => writeOperatorSet(inner, set));
   nonEmpty(writer, FUNCTION.domain, definition.domain);
@@ -316,9 +346,9 @@ function writeTrainingInfo(writer: MessageWriter, info: TrainingInfo): void {
   const { initialization, algorithm } = info;
   writeUnknown(writer, info);
   if (initialization !== undefined) {
-    writer.message(TRAINING_INFO.initialization, (inner) => writeGraph(inner, initialization));
+    writer.messageInPieces(TRAINING_INFO.initialization, (inner) => writeGraph(inner, initialization));
   }
-  if (algorithm !== undefined) writer.message(TRAINING_INFO.algorithm, (inner) => writeGraph(inner, algorithm));
+  if (algorithm !== undefined) writer.messageInPieces(TRAINING_INFO.algorithm, (inner) => writeGraph(inner, algorithm));
   writeEntries(writer, TRAINING_INFO.initializationBinding, info.initializationBinding);
   writeEntries(writer, TRAINING_INFO.updateBinding, info.updateBinding);
 }

@@ -44,8 +44,10 @@ export function skip(reader: BinaryReader, wireType: WireType, number: number): 
   else reader.skip(wireType, number);
 }
 
+const NOTHING: Unknown = {};
+
 export function unknownProperty(unknown: readonly UnknownField[]): Unknown {
-  return unknown.length === 0 ? {} : { unknown };
+  return unknown.length === 0 ? NOTHING : { unknown };
 }
 
 /** Calls `read` for every number of a packed list. */
@@ -139,11 +141,9 @@ export class EntryMap {
 
   /** The property of what the message becomes, and in `unknown` what it has no place for. */
   property(tag: number, unknown: readonly UnknownField[]): { metadata?: ReadonlyMap<string, string> } & Unknown {
+    if (this.#entries === undefined) return unknownProperty(unknown);
     const overridden = this.#overridden?.map(([key, value]) => bytesField(tag, encodeEntry(key, value))) ?? [];
-    return {
-      ...(this.#entries !== undefined && { metadata: this.#entries }),
-      ...unknownProperty([...unknown, ...overridden]),
-    };
+    return { metadata: this.#entries, ...unknownProperty([...unknown, ...overridden]) };
   }
 }
 
