@@ -1,0 +1,174 @@
+import { type DuplicateSearch, exactDuplicates, type LeakingPair, nearDuplicates } from '../duplicates.ts';
+import type { Groups } from '../groups.ts';
+import { type Column, excerptOf, type Row, textOf } from '../row.ts';
+import { type FilterStep, sqlFilter } from './filter.ts';
+import { type CleaningColumns, isRowStep, rowStep } from './row-steps.ts';
+import type { CleaningStep } from './schema.ts';
+
+/** What a step did. Examples give rows by number. */
+export interface StepTally {
+  readonly step: CleaningStep;
+  rowsIn: number;
+  changed: number;
+  dropped: number;
+  /** Rows with (nearly) the same text and another label. */
+  conflicts: number;
+  readonly examples: StepExample[];
+}
+
+export interface StepExample {
+  readonly row: number;
+  readonly what: 'changed' | 'dropped' | 'conflict';
+  readonly before: string;
+  readonly after?: string;
+  /** The row that this one repeats or contradicts. */
+  readonly other?: number;
+  readonly similarity?: number;
+}
+
+export interface CleaningContext {
+  readonly columns: CleaningColumns;
+  readonly sourceColumns: readonly Column[];
+  readonly together: Groups;
+  readonly labelOf: (row: Row) => number;
+  readonly splitOf: (row: Row) => number;
+  readonly isKept: (row: number) => boolean;
+  readonly drop: (row: number) => void;
+}
+
+/** Cleaning in progress: batches go in, in order, and come out with undefined for what was dropped. */
+export interface CleaningRun {
+  readonly steps: readonly StepTally[];
+  clean(rows: readonly Row[], firstNumber: number): Promise<readonly (Row | undefined)[]>;
+  leaks(): readonly LeakingPair[];
+}
+
+const EXAMPLES = 5;
+type Apply = (rows: (Row | undefined)[], firstNumber: number, tally: StepTally) => void | Promise<void>;
+
+export function startCleaning(steps: readonly CleaningStep[], context: CleaningContext): CleaningRun {
+  const searches: DuplicateSearch[] = [];
+  const filters: FilterStep[] = [];
+  const stages = steps.map((step) => ({
+    apply: compile(step, context, searches, filters),
+    tally: { step, rowsIn: 0, changed: 0, dropped: 0, conflicts: 0, examples: [] } as StepTally,
+  }));
+  return {
+    steps: stages.map(({ tally }) => tally),
+    async clean(rows, firstNumber) {
+      const current: (Row | undefined)[] = [...rows];
+      for (const { apply, tally } of stages) {
+        for (const row of current) if (row !== undefined) tally.rowsIn++;
+        await apply(current, firstNumber, tally);
+      }
+      return current;
+    },
+    leaks: () => searches.flatMap((search) => search.leaks),
+  };
+}
+
+function compile(
+  step: CleaningStep,
+  context: CleaningContext,
+  searches: DuplicateSearch[],
+  filters: FilterStep[],
+): Apply {
+  if (isRowStep(step)) {
+    const change = rowStep(step, context.columns);
+    const shown =
+      ('column' in step ? step.column : undefined) ?? (step.step === 'map-labels' ? context.columns.label : undefined);
+    return (rows, firstNumber, tally) => {
+      for (const [index, row] of rows.entries()) {
+        if (row === undefined) continue;
+        const changed = change(row);
+        if (changed === row) continue;
+        rows[index] = changed;
+        note(tally, context, shown ?? context.columns.text, firstNumber + index, row, changed);
+      }
+    };
+  }
+  if (step.step === 'filter') {
+    const filter = sqlFilter(step.sql, context.sourceColumns);
+    filters.push(filter);
+    return async (rows, firstNumber, tally) => {
+      const present = rows.flatMap((row, index) => (row === undefined ? [] : [index]));
+      const keeps = await filter.keeps(present.map((index) => rows[index]!));
+      for (const [position, index] of present.entries()) {
+        if (keeps[position]) continue;
+        note(tally, context, context.columns.text, firstNumber + index, rows[index]!, undefined);
+        rows[index] = undefined;
+      }
+    };
+  }
+  const exact = step.step === 'drop-exact-duplicates';
+  const search = exact
+    ? exactDuplicates(context.together)
+    : nearDuplicates(context.together, context.isKept, {
+        threshold: step.threshold,
+        shingleWords: step.shingleWords,
+        keepAll: false,
+      });
+  searches.push(search);
+  const dropsConflicts = exact && step.conflicts === 'drop-all';
+  return (rows, firstNumber, tally) => {
+    for (const [index, row] of rows.entries()) {
+      const text = row?.[context.columns.text];
+      if (row === undefined || typeof text !== 'string' || !/\S/.test(text)) continue;
+      const number = firstNumber + index;
+      const verdict = search.check({ row: number, text, label: context.labelOf(row), split: context.splitOf(row) });
+      if (verdict.kind === 'first') continue;
+      const other = verdict.kind === 'duplicate' ? verdict.of : verdict.with;
+      // A copy of a text that went because its labels differ goes as well.
+      const goes = verdict.kind === 'duplicate' || exact;
+      if (verdict.kind === 'conflict') tally.conflicts++;
+      if (verdict.kind === 'conflict' && dropsConflicts && context.isKept(other)) {
+        context.drop(other);
+        tally.dropped++;
+      }
+      if (goes) {
+        context.drop(number);
+        tally.dropped++;
+        rows[index] = undefined;
+      }
+      if (tally.examples.length < EXAMPLES) {
+        tally.examples.push({
+          row: number,
+          what: verdict.kind === 'conflict' ? 'conflict' : 'dropped',
+          before: excerptOf(text, 100),
+          other,
+          similarity: verdict.similarity,
+        });
+      }
+    }
+  };
+}
+
+function note(
+  tally: StepTally,
+  context: CleaningContext,
+  column: string,
+  number: number,
+  before: Row,
+  after: Row | undefined,
+): void {
+  if (after === undefined) {
+    context.drop(number);
+    tally.dropped++;
+  } else tally.changed++;
+  if (tally.examples.length >= EXAMPLES) return;
+  const old = textOf(before[column]) ?? '';
+  const fresh = after === undefined ? undefined : (textOf(after[column]) ?? '');
+  const from = fresh === undefined ? 0 : Math.max(0, firstDifference(old, fresh) - 20);
+  tally.examples.push({
+    row: number,
+    what: after === undefined ? 'dropped' : 'changed',
+    before: excerptOf(old.slice(from), 100),
+    ...(fresh !== undefined && { after: excerptOf(fresh.slice(from), 100) }),
+  });
+}
+
+function firstDifference(left: string, right: string): number {
+  let index = 0;
+  while (index < left.length && left[index] === right[index]) index++;
+  return index;
+}

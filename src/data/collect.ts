@@ -1,0 +1,313 @@
+import { LatheError } from '../base/index.ts';
+import { type CleaningRun, type StepTally, startCleaning } from './cleaning/run.ts';
+import type { CleaningStep } from './cleaning/schema.ts';
+import { duplicateKey, type LeakingPair } from './duplicates.ts';
+import { type Groups, groups } from './groups.ts';
+import { type Growing, growing } from './growing.ts';
+import { hashIndex, hashText } from './hash-index.ts';
+import { type Column, excerptOf, type Row, type RowReader, textOf, type Value } from './row.ts';
+import { readRows } from './sources/index.ts';
+import type { Progress, Source } from './sources/source.ts';
+import { SPLIT_WORDS, SPLITS, splitOf } from './split.ts';
+import { type Spool, spool } from './spool.ts';
+
+/** Which columns mean what. */
+export interface ColumnRoles {
+  readonly text: string;
+  readonly label?: string | undefined;
+  /** Rows with the same value stay on one side of every split. */
+  readonly group?: string | undefined;
+  /** Names the split of each row: train, validation, test, or a common word for one of them. */
+  readonly split?: string | undefined;
+}
+
+/** Roles as asked for: what is left out is looked for under its usual name, false means none. */
+export interface RolesAsked {
+  readonly text?: string | undefined;
+  readonly label?: string | false | undefined;
+  readonly group?: string | undefined;
+  readonly split?: string | false | undefined;
+}
+
+export interface CollectOptions {
+  readonly source: Source;
+  readonly roles: RolesAsked;
+  readonly cleaning: readonly CleaningStep[];
+  /** What source paths are relative to. */
+  readonly directory?: string | undefined;
+  /** Where rows wait while there are too many for memory. */
+  readonly temporaryDirectory?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: Progress | undefined;
+}
+
+/** All rows of a source after cleaning, and what was learned on the way. Rows are known by their number in reading order. */
+export interface Collected {
+  readonly reader: RowReader;
+  /** Columns of the source, then of the rows as cleaned. */
+  readonly sourceColumns: readonly Column[];
+  readonly roles: ColumnRoles;
+  readonly rowsRead: number;
+  readonly spool: Spool;
+  /** Of each spooled row: its number, label, split (index in SPLITS, -1 for none), and the hash of its text. */
+  readonly numbers: Growing<Int32Array>;
+  readonly labels: Growing<Int32Array>;
+  readonly splits: Growing<Int32Array>;
+  readonly keyHighs: Growing<Uint32Array>;
+  readonly keyLows: Growing<Uint32Array>;
+  readonly labelNames: readonly string[];
+  readonly together: Groups;
+  readonly steps: readonly StepTally[];
+  /** Rows that could not be used, by reason; the first of them are kept to show. */
+  readonly unusable: {
+    readonly count: number;
+    readonly reasons: ReadonlyMap<string, number>;
+    readonly shown: readonly UnusableRow[];
+  };
+  readonly leaks: readonly LeakingPair[];
+  readonly groupLeaks: readonly { readonly row: number; readonly other: number; readonly group: string }[];
+  readonly hasSplits: boolean;
+  isKept(row: number): boolean;
+  drop(row: number): void;
+  /** File and line of rows given by number. */
+  locate(rows: readonly number[]): Promise<ReadonlyMap<number, Location>>;
+}
+
+export interface Location {
+  readonly file: string;
+  readonly line: number;
+}
+
+export interface UnusableRow {
+  readonly row: number;
+  readonly reason: string;
+  readonly excerpt: string;
+}
+
+const SHOWN = 100;
+
+/** Reads a source once, cleans it, and keeps what passes in a spool that the caller closes. */
+export async function collect(options: CollectOptions): Promise<Collected> {
+  const { source, signal } = options;
+  const reader = await readRows(source, {
+    ...(options.directory !== undefined && { directory: options.directory }),
+    ...(options.signal !== undefined && { signal: options.signal }),
+    ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
+  });
+  const roles = resolveRoles(options.roles, reader.columns, options.cleaning);
+
+  const alive = growing(Uint8Array);
+  const fileNames: string[] = [];
+  const fileNumbers = new Map<string, number>();
+  const files = growing(Int32Array);
+  const lines = growing(Uint32Array);
+
+  const numbers = growing(Int32Array);
+  const labels = growing(Int32Array);
+  const splits = growing(Int32Array);
+  const keyHighs = growing(Uint32Array);
+  const keyLows = growing(Uint32Array);
+  const labelNumbers = new Map<string, number>();
+  const labelOf = (row: Row): number => {
+    const name = roles.label === undefined ? '' : (textOf(row[roles.label]) ?? '');
+    let number = labelNumbers.get(name);
+    if (number === undefined) {
+      number = labelNumbers.size;
+      labelNumbers.set(name, number);
+    }
+    return number;
+  };
+  const splitNumber = (row: Row): number => {
+    const word = roles.split === undefined ? undefined : textOf(row[roles.split]);
+    if (word === undefined) return -1;
+    const split = splitOf(word);
+    if (split === undefined) throw unknownSplit(roles.split!, word);
+    return SPLITS.indexOf(split);
+  };
+
+  const together = groups();
+  const groupFirsts = hashIndex();
+  const groupSplits = growing(Int32Array);
+  const groupLeaks: { row: number; other: number; group: string }[] = [];
+  const reasons = new Map<string, number>();
+  const shown: UnusableRow[] = [];
+  let unusable = 0;
+  const isKept = (row: number): boolean => alive.data[row] === 1;
+  const drop = (row: number): void => {
+    alive.data[row] = 0;
+  };
+  const cleaning: CleaningRun = startCleaning(options.cleaning, {
+    columns: { text: roles.text, label: roles.label },
+    sourceColumns: reader.columns,
+    together,
+    labelOf,
+    splitOf: splitNumber,
+    isKept,
+    drop,
+  });
+  const rows = spool(options.temporaryDirectory);
+
+  try {
+    for await (const batch of reader.batches) {
+      signal?.throwIfAborted();
+      const first = alive.length;
+      for (let index = 0; index < batch.rows.length; index++) {
+        const name = typeof batch.file === 'string' ? batch.file : batch.file[index]!;
+        let file = fileNumbers.get(name);
+        if (file === undefined) {
+          file = fileNames.length;
+          fileNumbers.set(name, file);
+          fileNames.push(name);
+        }
+        files.push(file);
+        lines.push(batch.numbers[index]!);
+        alive.push(1);
+      }
+      const cleaned = await cleaning.clean(batch.rows, first);
+      for (const [index, row] of cleaned.entries()) {
+        if (row === undefined) continue;
+        const number = first + index;
+        const reason = whyUnusable(row, roles);
+        if (reason !== undefined) {
+          drop(number);
+          unusable++;
+          reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+          if (shown.length < SHOWN) shown.push({ row: number, reason, excerpt: excerptOf(JSON.stringify(row), 120) });
+          continue;
+        }
+        const split = splitNumber(row);
+        const key = duplicateKey(row[roles.text] as string);
+        joinGroup(row, number, split);
+        numbers.push(number);
+        labels.push(labelOf(row));
+        splits.push(split);
+        keyHighs.push(key.high);
+        keyLows.push(key.low);
+        await rows.push(row);
+      }
+    }
+  } catch (error) {
+    await rows.close();
+    throw error;
+  }
+
+  function joinGroup(row: Row, number: number, split: number): void {
+    while (groupSplits.length <= number) groupSplits.push(-1);
+    groupSplits.data[number] = split;
+    const group = roles.group === undefined ? undefined : textOf(row[roles.group]);
+    if (group === undefined) return;
+    const first = groupFirsts.add(hashText(group), number);
+    if (first === undefined) return;
+    together.join(first, number);
+    if (groupSplits.data[first] !== split) groupLeaks.push({ row: number, other: first, group });
+  }
+
+  return {
+    reader,
+    sourceColumns: reader.columns,
+    roles,
+    rowsRead: alive.length,
+    spool: rows,
+    numbers,
+    labels,
+    splits,
+    keyHighs,
+    keyLows,
+    labelNames: [...labelNumbers.keys()],
+    together,
+    steps: cleaning.steps,
+    unusable: { count: unusable, reasons, shown },
+    leaks: cleaning.leaks(),
+    groupLeaks,
+    hasSplits: roles.split !== undefined,
+    isKept,
+    drop,
+    async locate(wanted) {
+      const found = new Map<number, Location>();
+      const byFile = new Map<number, number[]>();
+      for (const row of [...new Set(wanted)].sort((left, right) => left - right)) {
+        const file = files.data[row]!;
+        const list = byFile.get(file);
+        if (list === undefined) byFile.set(file, [row]);
+        else list.push(row);
+      }
+      for (const [file, list] of byFile) {
+        const name = fileNames[file]!;
+        const found_ = await reader.locate(
+          name,
+          list.map((row) => lines.data[row]!),
+        );
+        for (const [index, row] of list.entries()) found.set(row, { file: name, line: found_[index]! });
+      }
+      return found;
+    },
+  };
+}
+
+function whyUnusable(row: Row, roles: ColumnRoles): string | undefined {
+  const text = row[roles.text];
+  if (text === undefined || text === null) return `no ${roles.text}`;
+  if (typeof text !== 'string') return `${roles.text} is ${kindOf(text)}, not text`;
+  if (!/\S/.test(text)) return `${roles.text} is empty`;
+  if (roles.label === undefined) return undefined;
+  const label = row[roles.label];
+  if (label === undefined || label === null || label === '') return `no ${roles.label}`;
+  return textOf(label) === undefined ? `${roles.label} is ${kindOf(label)}` : undefined;
+}
+
+function kindOf(value: Value): string {
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'number' ? 'a number' : 'true or false';
+}
+
+function unknownSplit(column: string, word: string): LatheError {
+  return new LatheError('invalid-data', `column "${column}": ${JSON.stringify(word)} names no split`, {
+    hint: `Expected one of ${SPLIT_WORDS.join(', ')}. To split anew, leave the column out of the roles (--resplit).`,
+  });
+}
+
+/** Throws `usage` when a role names a column that neither the source has nor a step makes, with the names that come near. */
+function resolveRoles(asked: RolesAsked, columns: readonly Column[], cleaning: readonly CleaningStep[]): ColumnRoles {
+  const names = new Set(columns.map((column) => column.name));
+  for (const step of cleaning) if (step.step === 'rename') names.add(step.to);
+  const present = (name: string): string | undefined => (names.has(name) ? name : undefined);
+  const roles = {
+    text: asked.text ?? 'text',
+    label: asked.label === false ? undefined : (asked.label ?? present('label')),
+    group: asked.group,
+    split: asked.split === false ? undefined : (asked.split ?? present('split')),
+  };
+  for (const [role, name] of Object.entries(roles)) {
+    if (name === undefined || names.has(name)) continue;
+    const near = nearNames(name, [...names]);
+    const suggestion = near.length > 0 ? `Did you mean ${near.map((one) => `"${one}"`).join(' or ')}? ` : '';
+    throw new LatheError('usage', `${role} column: there is no column "${name}"`, {
+      hint: `${suggestion}The columns are ${[...names].map((one) => `"${one}"`).join(', ')}.`,
+    });
+  }
+  return roles;
+}
+
+/** Names within a few typing errors of the one that was asked for, nearest first. */
+export function nearNames(name: string, names: readonly string[]): string[] {
+  const wanted = name.toLowerCase();
+  return names
+    .map((other) => ({ other, distance: editDistance(wanted, other.toLowerCase()) }))
+    .filter(({ other, distance }) => distance <= Math.max(1, Math.floor(Math.min(name.length, other.length) / 3)))
+    .sort((left, right) => left.distance - right.distance)
+    .slice(0, 3)
+    .map(({ other }) => other);
+}
+
+function editDistance(left: string, right: string): number {
+  let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= left.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column++) {
+      const change = left[row - 1] === right[column - 1] ? 0 : 1;
+      current.push(Math.min(previous[column]! + 1, current[column - 1]! + 1, previous[column - 1]! + change));
+    }
+    previous = current;
+  }
+  return previous[right.length]!;
+}

@@ -1,0 +1,346 @@
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeFolderAtomically } from '../base/atomic-write.ts';
+import { LatheError } from '../base/index.ts';
+import { assignSplits } from './assign.ts';
+import type { StepTally } from './cleaning/run.ts';
+import { type CleaningStep, type CleaningStepInput, cleaningSchema, DEFAULT_CLEANING } from './cleaning/schema.ts';
+import { type Collected, collect, type Location } from './collect.ts';
+import {
+  type DatasetFacts,
+  FACTS_FILE,
+  isPrepared,
+  openDataset,
+  type PreparedDataset,
+  preparedDataset,
+  type StepEffect,
+  splitFile,
+} from './dataset.ts';
+import { type Row, textOf } from './row.ts';
+import { statOf } from './sources/files.ts';
+import { type Progress, type Source, type SourceInput, sourceSchema } from './sources/source.ts';
+import { type Fractions, fractionsSchema, SPLITS, type SplitName } from './split.ts';
+
+export interface PrepareOptions {
+  readonly source: SourceInput;
+  /** Column of the text. Default `text`. */
+  readonly text?: string | undefined;
+  /** Column of the label. Default `label`, where the source has it. False for data without labels. */
+  readonly label?: string | false | undefined;
+  /** Column whose equal values stay on one side of every split. */
+  readonly group?: string | undefined;
+  /** Column that says the split. Default: a column `split`, where the source has one. False splits anew. */
+  readonly split?: string | false | undefined;
+  /** Default {@link DEFAULT_CLEANING}. */
+  readonly cleaning?: readonly CleaningStepInput[] | undefined;
+  /** Default 0.8, 0.1, 0.1. */
+  readonly fractions?: Partial<Fractions> | undefined;
+  readonly seed?: number | undefined;
+  /** Whether labels are class names (the default) or numbers to predict. */
+  readonly target?: 'class' | 'number' | undefined;
+  /** What happens when the same text or group is on both sides of a split that the data came with. Default `fail`. */
+  readonly leaks?: 'fail' | 'allow' | 'drop-from-train' | undefined;
+  /** What relative paths of the source are relative to. Default: the working directory. */
+  readonly directory?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: Progress | undefined;
+}
+
+/** Options of preparing, with defaults filled in. */
+interface Plan {
+  readonly source: Source;
+  readonly cleaning: readonly CleaningStep[];
+  readonly fractions: Fractions;
+  readonly seed: number;
+  readonly target: 'class' | 'number';
+  readonly leaks: 'fail' | 'allow' | 'drop-from-train';
+}
+
+/**
+ * Reads a source, cleans it, splits it and writes the result to a folder, whole or not at all: `train.jsonl`,
+ * `validation.jsonl`, `test.jsonl`, `dataset.json` and `report.html`. An existing folder is replaced only when it holds
+ * prepared data.
+ *
+ * Throws `usage` for options and columns that do not fit, `invalid-data` for data that nothing can be learned from, `leak` when
+ * a text or group is on both sides of a given split, and `io`.
+ */
+export async function prepareDataset(options: PrepareOptions & { readonly out: string }): Promise<PreparedDataset> {
+  const plan = planOf(options);
+  refuseToReplace(options.out);
+  const facts = await writeFolderAtomically(options.out, async (folder) => {
+    const collected = await collectFor(plan, options, folder);
+    try {
+      const writers = await Promise.all(SPLITS.map((split) => openSplitFile(join(folder, splitFile(split)))));
+      try {
+        const made = await build(plan, collected, (split, row) => writers[split]!.write(row), options);
+        const files = await Promise.all(writers.map((writer) => writer.finish()));
+        const facts = { ...made, ...describeFiles(files) };
+        await writeWhole(join(folder, FACTS_FILE), `${JSON.stringify(facts, null, 2)}\n`);
+        return facts;
+      } finally {
+        await Promise.all(writers.map((writer) => writer.close()));
+      }
+    } finally {
+      await collected.spool.close();
+    }
+  });
+  return openDataset(options.out).then((dataset) => ({ ...dataset, facts }));
+}
+
+/** As {@link prepareDataset}, kept in memory: for training straight from a file. */
+export async function datasetFromFile(options: PrepareOptions): Promise<PreparedDataset> {
+  const plan = planOf(options);
+  const collected = await collectFor(plan, options, undefined);
+  try {
+    const held: Row[][] = SPLITS.map(() => []);
+    const made = await build(plan, collected, async (split, row) => void held[split]!.push(row), options);
+    const files = held.map((rows) => {
+      const hash = createHash('sha256');
+      let bytes = 0;
+      for (const row of rows) {
+        const line = Buffer.from(`${JSON.stringify(row)}\n`);
+        hash.update(line);
+        bytes += line.length;
+      }
+      return { bytes, sha256: hash.digest('hex') };
+    });
+    return preparedDataset({ ...made, ...describeFiles(files) }, undefined, async function* (split) {
+      yield* held[SPLITS.indexOf(split)]!;
+    });
+  } finally {
+    await collected.spool.close();
+  }
+}
+
+function planOf(options: PrepareOptions): Plan {
+  const parse = <Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> => {
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) throw new LatheError('usage', `${what}: ${z.prettifyError(parsed.error)}`);
+    return parsed.data;
+  };
+  return {
+    source: parse(sourceSchema, options.source, 'source'),
+    cleaning: parse(cleaningSchema, options.cleaning ?? DEFAULT_CLEANING, 'cleaning'),
+    fractions: parse(fractionsSchema, options.fractions ?? {}, 'split fractions'),
+    seed: parse(z.int(), options.seed ?? 0, 'seed'),
+    target: options.target ?? 'class',
+    leaks: options.leaks ?? 'fail',
+  };
+}
+
+function collectFor(plan: Plan, options: PrepareOptions, temporaryDirectory: string | undefined): Promise<Collected> {
+  return collect({
+    source: plan.source,
+    roles: { text: options.text, label: options.label, group: options.group, split: options.split },
+    cleaning: plan.cleaning,
+    directory: options.directory,
+    temporaryDirectory,
+    signal: options.signal,
+    onProgress: options.onProgress,
+  });
+}
+
+type Made = Omit<DatasetFacts, 'files' | 'contentHash'>;
+
+/** Splits what was collected and hands each row to its split. */
+async function build(
+  plan: Plan,
+  collected: Collected,
+  put: (split: number, row: Row) => Promise<void>,
+  options: PrepareOptions,
+): Promise<Made> {
+  const { roles } = collected;
+  if (plan.leaks === 'drop-from-train') dropLeaksFromTrain(collected);
+  const splits = assignSplits(collected, plan.fractions, plan.seed);
+  const kept = splits.reduce((sum, split) => sum + (split === 255 ? 0 : 1), 0);
+  const read = collected.rowsRead + collected.reader.unreadable.length;
+  const unusable = collected.unusable.count + collected.reader.unreadable.length;
+  if (kept === 0) throw await nothingLeft(collected, read);
+
+  const sizes: Record<SplitName, number> = { train: 0, validation: 0, test: 0 };
+  const labelCounts = new Map<string, Record<SplitName, number>>();
+  const columns = new Set<string>();
+  let index = 0;
+  for await (const row of collected.spool.rows()) {
+    const split = splits[index++]!;
+    if (split === 255) continue;
+    const name = SPLITS[split]!;
+    sizes[name]++;
+    for (const column in row) columns.add(column);
+    if (roles.label !== undefined && plan.target === 'class') {
+      const label = textOf(row[roles.label])!;
+      let counts = labelCounts.get(label);
+      if (counts === undefined) {
+        counts = { train: 0, validation: 0, test: 0 };
+        labelCounts.set(label, counts);
+      }
+      counts[name]++;
+    }
+    await put(split, row);
+    if (index % 1024 === 0) {
+      options.signal?.throwIfAborted();
+      options.onProgress?.(index, splits.length, 'writing splits');
+    }
+  }
+  const labels = [...labelCounts.keys()].sort();
+  if (roles.label !== undefined && plan.target === 'class' && labels.length < 2) {
+    throw new LatheError(
+      'invalid-data',
+      `column "${roles.label}": all ${kept} rows have the label ${JSON.stringify(labels[0])}`,
+      {
+        hint: 'Learning to tell classes apart needs rows of at least two.',
+      },
+    );
+  }
+  const all = [...columns];
+  return {
+    format: 'lathe-dataset',
+    version: 1,
+    columns: {
+      text: roles.text,
+      ...(roles.label !== undefined && { label: roles.label }),
+      ...(roles.group !== undefined && { group: roles.group }),
+      ...(roles.split !== undefined && { split: roles.split }),
+      all,
+    },
+    target: roles.label === undefined ? 'none' : plan.target,
+    labels,
+    rows: { read, unusable, dropped: read - unusable - kept, kept },
+    splits: sizes,
+    labelCounts: Object.fromEntries(labels.map((label) => [label, labelCounts.get(label)!])),
+    cleaning: await effectsOf(collected),
+    seed: plan.seed,
+    fractions: plan.fractions,
+    source: plan.source,
+    sourceHash: await collected.reader.hash(),
+  };
+}
+
+function dropLeaksFromTrain(collected: Collected): void {
+  const splitOf = new Map<number, number>();
+  for (let index = 0; index < collected.numbers.length; index++) {
+    splitOf.set(collected.numbers.data[index]!, collected.splits.data[index]!);
+  }
+  for (const { row, other } of [...collected.leaks, ...collected.groupLeaks]) {
+    if (!collected.isKept(row) || !collected.isKept(other)) continue;
+    // Splits stand in the order train, validation, test: the one nearer to training gives way.
+    collected.drop(splitOf.get(row)! <= splitOf.get(other)! ? row : other);
+  }
+}
+
+async function nothingLeft(collected: Collected, read: number): Promise<LatheError> {
+  if (read === 0) return new LatheError('invalid-data', 'the source is empty: it has no rows');
+  const reasons = [...collected.unusable.reasons].map(([reason, count]) => `${count} × ${reason}`);
+  for (const { reason, file, line } of collected.reader.unreadable.slice(0, 3))
+    reasons.push(`${file}:${line}: ${reason}`);
+  for (const { step, dropped } of collected.steps)
+    if (dropped > 0) reasons.push(`${dropped} × dropped by ${step.step}`);
+  return new LatheError('invalid-data', `none of the ${read} rows can be used: ${reasons.slice(0, 6).join('; ')}`, {
+    hint: `The columns are ${collected.sourceColumns.map(({ name, type }) => `"${name}" (${type})`).join(', ')}.`,
+  });
+}
+
+async function effectsOf(collected: Collected): Promise<StepEffect[]> {
+  const rows = collected.steps.flatMap(({ examples }) =>
+    examples.flatMap(({ row, other }) => (other === undefined ? [row] : [row, other])),
+  );
+  const places = await collected.locate(rows);
+  return collected.steps.map((tally) => effectOf(tally, places));
+}
+
+function effectOf(tally: StepTally, places: ReadonlyMap<number, Location>): StepEffect {
+  const { step, rowsIn, changed, dropped, conflicts } = tally;
+  const examples = tally.examples.map(({ row, what, before, after, other, similarity }) => ({
+    at: formatLocation(places.get(row)),
+    what,
+    before,
+    ...(after !== undefined && { after }),
+    ...(other !== undefined && { other: formatLocation(places.get(other)) }),
+    ...(similarity !== undefined && { similarity }),
+  }));
+  return { step, rowsIn, changed, dropped, conflicts, examples };
+}
+
+export function formatLocation(place: Location | undefined): string {
+  return place === undefined ? '?' : `${place.file}:${place.line}`;
+}
+
+interface SplitWriter {
+  write(row: Row): Promise<void>;
+  finish(): Promise<{ bytes: number; sha256: string }>;
+  close(): Promise<void>;
+}
+
+const WRITE_CHUNK = 1 << 20;
+
+async function openSplitFile(path: string): Promise<SplitWriter> {
+  const file = await open(path, 'wx');
+  const hash = createHash('sha256');
+  let bytes = 0;
+  let pending: string[] = [];
+  let pendingCharacters = 0;
+  let isOpen = true;
+  const flush = async (): Promise<void> => {
+    const chunk = Buffer.from(pending.join(''));
+    pending = [];
+    pendingCharacters = 0;
+    hash.update(chunk);
+    bytes += chunk.length;
+    await file.appendFile(chunk);
+  };
+  const close = async (): Promise<void> => {
+    if (!isOpen) return;
+    isOpen = false;
+    await file.close();
+  };
+  return {
+    async write(row) {
+      const line = `${JSON.stringify(row)}\n`;
+      pending.push(line);
+      pendingCharacters += line.length;
+      if (pendingCharacters >= WRITE_CHUNK) await flush();
+    },
+    async finish() {
+      await flush();
+      await file.sync();
+      await close();
+      return { bytes, sha256: hash.digest('hex') };
+    },
+    close,
+  };
+}
+
+async function writeWhole(path: string, content: string): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function describeFiles(
+  files: readonly { bytes: number; sha256: string }[],
+): Pick<DatasetFacts, 'files' | 'contentHash'> {
+  const [train, validation, test] = files.map((file, split) => ({ name: splitFile(SPLITS[split]!), ...file }));
+  const whole = createHash('sha256');
+  for (const { sha256 } of files) whole.update(sha256);
+  return { files: { train: train!, validation: validation!, test: test! }, contentHash: whole.digest('hex') };
+}
+
+function refuseToReplace(out: string): void {
+  const stats = statOf(out);
+  if (stats === undefined || isPrepared(out)) return;
+  if (stats.isDirectory() && readdirSync(out).length === 0) return;
+  throw new LatheError(
+    'usage',
+    `${out}: there is something else ${stats.isDirectory() ? 'in that folder' : 'by that name'}`,
+    {
+      hint: 'Only a folder of prepared data is replaced: choose another name, or remove it first.',
+    },
+  );
+}
