@@ -98,11 +98,15 @@ export function equalDimensions(a: Dimension, b: Dimension): boolean {
   return a === b || (typeof a !== typeof b || typeof a === 'string' ? canonical(a) === canonical(b) : false);
 }
 
-/** Whether two dimensions differ for sure: numbers, or expressions that differ by a number (`past` and `past + 1`). */
+/** Whether two dimensions differ for sure: numbers, `past` and `past + 1`, a name and a negative number. */
 export function differentDimensions(a: Dimension, b: Dimension): boolean {
   if (a === null || b === null || a === b) return false;
-  const difference = subtractDimensions(a, b);
-  return typeof difference === 'number' && difference !== 0;
+  return (typeof a === 'number' && typeof b === 'number') || isBelow(a, b) || isBelow(b, a);
+}
+
+/** Whether `a < b` whatever non-negative integers the names stand for. */
+export function isBelow(a: Dimension, b: Dimension): boolean {
+  return isAtMost(addDimensions(a, 1), b);
 }
 
 /** Whether `a <= b` whatever non-negative integers the names stand for. */

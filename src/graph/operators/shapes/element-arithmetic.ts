@@ -6,6 +6,7 @@ import {
   divideDimensions,
   equalDimensions,
   isAtMost,
+  isBelow,
   maximumOfDimensions,
   minimumOfDimensions,
   moduloDimensions,
@@ -29,10 +30,10 @@ export const ELEMENT_FUNCTIONS = {
   Max: (a, b) => maximumOfDimensions(a, b),
   Min: (a, b) => minimumOfDimensions(a, b),
   Equal: (a, b) => (equalDimensions(a, b) ? 1 : differentDimensions(a, b) ? 0 : null),
-  Less: (a, b) => (isLess(a, b) ? 1 : isAtMost(b, a) ? 0 : null),
-  LessOrEqual: (a, b) => (isAtMost(a, b) ? 1 : isLess(b, a) ? 0 : null),
-  Greater: (a, b) => (isLess(b, a) ? 1 : isAtMost(a, b) ? 0 : null),
-  GreaterOrEqual: (a, b) => (isAtMost(b, a) ? 1 : isLess(a, b) ? 0 : null),
+  Less: (a, b) => (isBelow(a, b) ? 1 : isAtMost(b, a) ? 0 : null),
+  LessOrEqual: (a, b) => (isAtMost(a, b) ? 1 : isBelow(b, a) ? 0 : null),
+  Greater: (a, b) => (isBelow(b, a) ? 1 : isAtMost(a, b) ? 0 : null),
+  GreaterOrEqual: (a, b) => (isAtMost(b, a) ? 1 : isBelow(a, b) ? 0 : null),
   And: (a, b) => (a === 0 || b === 0 ? 0 : a === 1 && b === 1 ? 1 : null),
   Or: (a, b) => (a === 1 || b === 1 ? 1 : a === 0 && b === 0 ? 0 : null),
   Xor: (a, b) => (typeof a === 'number' && typeof b === 'number' ? Number(a !== b) : null),
@@ -117,8 +118,4 @@ function storable(value: number, dtype: DataType): Dimension {
   const low = kind === 'int' ? -(2 ** (bits - 1)) : 0;
   const high = kind === 'int' ? 2 ** (bits - 1) : 2 ** bits;
   return value >= low && value < high ? value : null;
-}
-
-function isLess(a: Dimension, b: Dimension): boolean {
-  return isAtMost(addDimensions(a, 1), b);
 }
