@@ -1,4 +1,5 @@
 export { type BucketedBatchesOptions, bucketedBatches, paddingShare } from './batches.ts';
+export { deserializeDataset, serializeDataset } from './dataset-buffer.ts';
 export { type EncodeAllOptions, type EncodedTexts, encodeAll, tokenColumns } from './encoding.ts';
 export {
   type Column,
