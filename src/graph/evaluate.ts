@@ -2,8 +2,11 @@ import { LatheError } from '../base/errors.ts';
 import { formatDims } from '../base/shape.ts';
 import type { Tensor } from '../base/tensor.ts';
 import { describeNode } from './attributes.ts';
-import type { Attribute, FunctionDefinition, Graph, Model, Node, OperatorSet, ValueInfo } from './ir.ts';
+import { bindAttributes, type Functions, functionsOf } from './functions.ts';
+import type { FunctionDefinition, Graph, Model, Node, OperatorSet, ValueInfo } from './ir.ts';
 import { runReference } from './operators/references.ts';
+import { readsOf } from './reads.ts';
+import { denseOf } from './sparse.ts';
 import { tensorOf } from './stored.ts';
 
 /**
@@ -30,14 +33,18 @@ export function evaluate(
     expectType(input, value);
     scope.set(name, value);
   }
-  const run: Run = { opsets: versions(model.opsets), functions: functionsOf(model) };
+  const run: Run = { opsets: versions(model.opsets), functions: functionsOf(model), depth: 0 };
   runGraph(run, graph, scope, outputs);
   return Object.fromEntries(outputs.map((name) => [name, scope.expect(name, 'an output')]));
 }
 
+const DEPTH_LIMIT = 64;
+
 interface Run {
   readonly opsets: ReadonlyMap<string, number>;
-  readonly functions: ReadonlyMap<string, FunctionDefinition>;
+  readonly functions: Functions;
+  /** How deep functions are nested. */
+  readonly depth: number;
 }
 
 /** The values of a graph, and those of the graphs around it. */
@@ -73,7 +80,7 @@ function runGraph(run: Run, graph: Graph, scope: Scope, outputs: readonly string
   const wanted = wantedNodes(graph, outputs, scope);
   for (const sparse of graph.sparseInitializers) {
     const name = sparse.values.name ?? '';
-    if (wanted.values.has(name)) throw new LatheError('unsupported', `initializer "${name}" is a sparse tensor`);
+    if (wanted.values.has(name) && !scope.has(name)) scope.set(name, denseOf(sparse));
   }
   for (const name of wanted.values) {
     const initializer = graph.initializers.get(name);
@@ -94,26 +101,14 @@ function wantedNodes(
     const node = graph.nodes[index]!;
     if (!node.outputs.some((name) => name !== '' && values.has(name) && !scope.has(name))) continue;
     nodes.push(node);
-    for (const name of valuesRead(node)) values.add(name);
+    for (const name of readsOf(node)) values.add(name);
   }
   return { nodes: nodes.reverse(), values };
 }
 
-/** The inputs of a node, and whatever its subgraphs mention: more than they read from outside, never less. */
-function* valuesRead(node: Node): Generator<string> {
-  for (const name of node.inputs) if (name !== '') yield name;
-  for (const attribute of node.attributes.values()) {
-    const graphs = attribute.kind === 'graph' ? [attribute.value] : attribute.kind === 'graphs' ? attribute.value : [];
-    for (const graph of graphs) {
-      for (const inner of graph.nodes) yield* valuesRead(inner);
-      for (const { name } of graph.outputs) yield name;
-    }
-  }
-}
-
 function runNode(run: Run, node: Node, scope: Scope): void {
   const inputs = node.inputs.map((name) => (name === '' ? undefined : scope.expect(name, describeNode(node))));
-  const definition = run.functions.get(keyOf(node));
+  const definition = run.functions.definitionOf(node);
   const results =
     definition === undefined
       ? runReference({
@@ -160,10 +155,14 @@ function runFunction(
     const value = inputs[index];
     if (value !== undefined) scope.set(name, value);
   });
-  const given = new Map([...definition.attributeDefaults, ...call.attributes]);
-  const inner: Run = { ...run, opsets: versions(definition.opsets) };
+  if (run.depth === DEPTH_LIMIT)
+    throw new LatheError('invalid-model', `${describeNode(call)}: more than ${DEPTH_LIMIT} functions deep`, {
+      hint: 'A function must not call itself.',
+    });
+  const opsets = definition.opsets.length === 0 ? run.opsets : versions(definition.opsets);
+  const inner: Run = { ...run, opsets, depth: run.depth + 1 };
   for (const node of definition.nodes) {
-    const bound = bindAttributes(node, given);
+    const bound = bindAttributes(node, call, definition);
     // An optional input that the call leaves out is left out inside as well.
     const known = bound.inputs.map((name) => (definition.inputs.includes(name) && !scope.has(name) ? '' : name));
     runNode(inner, { ...bound, inputs: known }, scope);
@@ -171,40 +170,8 @@ function runFunction(
   return definition.outputs.map((name) => scope.expect(name, describeNode(call)));
 }
 
-function bindAttributes(node: Node, given: ReadonlyMap<string, Attribute>): Node {
-  const attributes = new Map<string, Attribute>();
-  for (const [name, attribute] of node.attributes) {
-    if (attribute.kind === 'reference') {
-      const value = given.get(attribute.value);
-      if (value !== undefined) attributes.set(name, value);
-    } else if (attribute.kind === 'graph')
-      attributes.set(name, { ...attribute, value: bindGraph(attribute.value, given) });
-    else if (attribute.kind === 'graphs')
-      attributes.set(name, { ...attribute, value: attribute.value.map((graph) => bindGraph(graph, given)) });
-    else attributes.set(name, attribute);
-  }
-  return { ...node, attributes };
-}
-
-function bindGraph(graph: Graph, given: ReadonlyMap<string, Attribute>): Graph {
-  return { ...graph, nodes: graph.nodes.map((node) => bindAttributes(node, given)) };
-}
-
 function versions(opsets: readonly OperatorSet[]): ReadonlyMap<string, number> {
   return new Map(opsets.map(({ domain, version }) => [domain, version]));
-}
-
-function functionsOf(model: Model): ReadonlyMap<string, FunctionDefinition> {
-  return new Map(
-    model.functions.map((definition) => [
-      `${definition.domain}\u0000${definition.name}\u0000${definition.overload ?? ''}`,
-      definition,
-    ]),
-  );
-}
-
-function keyOf(node: Node): string {
-  return `${node.domain}\u0000${node.opType}\u0000${node.overload ?? ''}`;
 }
 
 /** Throws when a feed is not of the type that the model declares. Symbolic dimensions take any size. */

@@ -42,7 +42,8 @@ export function runReference(context: ReferenceContext): readonly Tensor[] {
   try {
     return REFERENCES[node.opType](context);
   } catch (error) {
-    if (!(error instanceof LatheError)) throw error;
-    throw new LatheError(error.code, `${describeNode(node)}: ${error.message}`, { cause: error });
+    const where = `${describeNode(node)}: `;
+    if (!(error instanceof LatheError) || error.message.startsWith(where)) throw error;
+    throw new LatheError(error.code, where + error.message, { cause: error });
   }
 }

@@ -4,6 +4,7 @@ import { LatheError } from '../../../base/errors.ts';
 import { formatDims, sizeOf } from '../../../base/shape.ts';
 import { numbersOf, type Tensor, tensor, tensorFrom } from '../../../base/tensor.ts';
 import { floatOf, floatsOf, intOf, stringOf, stringsOf, tensorValueOf } from '../../attributes.ts';
+import { denseOf } from '../../sparse.ts';
 import type { Reference, ReferenceContext } from '../reference.ts';
 import { required, sameTypes } from './inputs.ts';
 import { take } from './take.ts';
@@ -39,11 +40,8 @@ function constant({ node }: ReferenceContext): readonly Tensor[] {
       return [tensor('string', [], [stringOf(node, name!, '')])];
     case 'strings':
       return [tensor('string', [attribute.value.length], stringsOf(node, name!)!)];
-    case 'sparseTensor': {
-      const { dims, values, indices } = attribute.value;
-      void [dims, values, indices];
-      throw new LatheError('unsupported', `attribute "${name}" is a sparse tensor`);
-    }
+    case 'sparseTensor':
+      return [denseOf(attribute.value)];
     default:
       throw new LatheError('unsupported', `attribute "${name}" is of kind ${attribute.kind}`);
   }
