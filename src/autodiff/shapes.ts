@@ -1,6 +1,6 @@
 import type { DataType } from '../base/index.ts';
 import { DATA_TYPES, sizeOf, tensorFrom } from '../base/index.ts';
-import { type Shape, tensorAttribute, type Value } from '../graph/index.ts';
+import { int, type Shape, tensorAttribute, type Value } from '../graph/index.ts';
 import type { Shaped } from './broadcast.ts';
 import type { GradientContext } from './rule.ts';
 
@@ -12,7 +12,15 @@ type NumericType = Exclude<DataType, 'string'>;
  */
 export function reshapeLike(context: GradientContext, value: Value, current: Shape | undefined, like: Shaped): Value {
   if (current !== undefined && sameShape(current, like.shape)) return value;
-  return context.build.reshape(value, constantShape(context, current, like.shape) ?? context.build.shape(like.value));
+  const constant = constantShape(context, current, like.shape);
+  return constant === undefined
+    ? reshapeTo(context, value, context.build.shape(like.value))
+    : context.build.reshape(value, constant);
+}
+
+/** Reshapes to exactly these dimensions, in which 0 means 0 (before operator set 14 it always means "as in the input"). */
+export function reshapeTo({ build }: Pick<GradientContext, 'build'>, value: Value, dims: Value): Value {
+  return build.op('Reshape', [value, dims], build.opset < 14 ? {} : { allowzero: int(1) });
 }
 
 function constantShape(context: GradientContext, current: Shape | undefined, target: Shape): Value | undefined {
@@ -98,7 +106,7 @@ export function positionsOf(context: GradientContext, value: Value): Value {
   const { build } = context;
   const count = build.op('Size', [value]);
   const range = build.op('Range', [build.scalar(0, 'int64'), count, build.scalar(1, 'int64')]);
-  return build.reshape(range, shapeValue(context, value));
+  return reshapeTo(context, range, shapeValue(context, value));
 }
 
 /** Adds the elements of `gradient` into zeros in the shape of `target`, each at its row-major position. */
@@ -112,5 +120,5 @@ export function addAtPositions(context: GradientContext, target: Value, position
     build.reshape(gradient, flat),
     0,
   );
-  return build.reshape(sums, shapeValue(context, target));
+  return reshapeTo(context, sums, shapeValue(context, target));
 }
