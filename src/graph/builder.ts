@@ -22,6 +22,8 @@ type NumericType = Exclude<DataType, 'string'>;
 export class GraphBuilder {
   readonly opset: number;
   readonly #taken = new Set<string>();
+  /** The last number that a name was told apart by, so that the next one is found without trying all. */
+  readonly #counts = new Map<string, number>();
   readonly #nodes: Node[] = [];
   readonly #initializers = new Map<string, StoredTensor>();
   readonly #constants = new Map<string, Value>();
@@ -46,7 +48,9 @@ export class GraphBuilder {
   /** A name that nothing in the graph has yet: `hint`, or `hint_1`, `hint_2`, … */
   unique(hint: string): string {
     let name = hint;
-    for (let count = 1; this.#taken.has(name); count++) name = `${hint}_${count}`;
+    let count = this.#counts.get(hint) ?? 0;
+    for (; this.#taken.has(name); name = `${hint}_${count}`) count++;
+    this.#counts.set(hint, count);
     this.#taken.add(name);
     return name;
   }

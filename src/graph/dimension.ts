@@ -214,11 +214,23 @@ function exact(value: number): Dimension {
   return Number.isSafeInteger(value) ? value : null;
 }
 
-const PLAIN_NAME = /^[^\s*+\-(]+$/;
+/** A name, or a product of names and numbers: nearly all that there is, and quickly read. */
+const PLAIN_PRODUCT = /^[^\s+\-(\d*][^\s+()]*$/;
 
 function read(dimension: Known): Polynomial {
   if (typeof dimension === 'number') return new Map(dimension === 0 ? [] : [['', dimension]]);
-  if (PLAIN_NAME.test(dimension) && !/^\d/.test(dimension)) return new Map([[dimension, 1]]);
+  if (PLAIN_PRODUCT.test(dimension)) {
+    if (!dimension.includes('*')) return new Map([[dimension, 1]]);
+    const factors = dimension.split('*');
+    const names = factors.filter((factor) => !/^\d+$/.test(factor));
+    if (!names.includes('')) {
+      const coefficient = factors.reduce(
+        (total, factor) => (names.includes(factor) ? total : total * Number(factor)),
+        1,
+      );
+      return new Map(coefficient === 0 ? [] : [[names.sort().join('*'), coefficient]]);
+    }
+  }
   return new ExpressionReader(dimension).read() ?? new Map([[dimension.replaceAll('*', '×'), 1]]);
 }
 

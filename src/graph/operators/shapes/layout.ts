@@ -63,8 +63,16 @@ function reshaped(context: ShapeContext, source: Shape | undefined, target: read
   }
   if (source === undefined) return dims;
   // A dimension that is copied stands on both sides, known or not; so does an unknown element that may copy it.
-  const total = productOfDimensions(source.filter((_, axis) => !copied.has(axis)));
-  const others = productOfDimensions(dims.filter((_, axis) => !copied.has(axis) && !open.includes(axis)));
+  const from = source.filter((_, axis) => !copied.has(axis));
+  const to: Dimension[] = [];
+  for (const [axis, dim] of dims.entries()) {
+    if (copied.has(axis) || open.includes(axis)) continue;
+    const same = typeof dim === 'string' ? from.indexOf(dim) : -1;
+    if (same < 0) to.push(dim);
+    else from.splice(same, 1);
+  }
+  const total = productOfDimensions(from);
+  const others = productOfDimensions(to);
   if (open.length === 1) {
     const rest = others === 1 ? total : divideDimensions(total, others);
     if (typeof total === 'number' && typeof others === 'number' && others !== 0 && total % others !== 0) {
