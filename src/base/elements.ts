@@ -118,11 +118,13 @@ export function codesOf(value: Tensor): TensorData {
   const { bits } = DATA_TYPES[value.dtype];
   if (bits === 0 || bits >= 8) return value.data;
   const packed = value.data as Uint8Array;
-  const perByte = 8 / bits;
   const mask = 2 ** bits - 1;
   const codes = new Uint8Array(sizeOf(value.dims));
-  for (let index = 0; index < codes.length; index++)
-    codes[index] = (packed[Math.floor(index / perByte)]! >> ((index % perByte) * bits)) & mask;
+  for (let index = 0; index < codes.length; index++) {
+    const byte = Math.floor((index * bits) / 8);
+    // Six bits may lie across two bytes.
+    codes[index] = ((packed[byte]! | ((packed[byte + 1] ?? 0) << 8)) >> ((index * bits) % 8)) & mask;
+  }
   return codes;
 }
 
@@ -134,10 +136,13 @@ export function fromCodes(dtype: DataType, dims: readonly number[], codes: Tenso
     const ArrayType = arrayTypeOf(dtype as NumericType) as unknown as typeof Uint16Array;
     return tensor(dtype, dims, codes instanceof ArrayType ? codes : new ArrayType(codes as unknown as Uint16Array));
   }
-  const perByte = 8 / bits;
   const mask = 2 ** bits - 1;
-  const packed = new Uint8Array(Math.ceil(codes.length / perByte));
-  for (let index = 0; index < codes.length; index++)
-    packed[Math.floor(index / perByte)]! |= ((codes[index] as number) & mask) << ((index % perByte) * bits);
+  const packed = new Uint8Array(Math.ceil((codes.length * bits) / 8));
+  for (let index = 0; index < codes.length; index++) {
+    const byte = Math.floor((index * bits) / 8);
+    const shifted = ((codes[index] as number) & mask) << ((index * bits) % 8);
+    packed[byte]! |= shifted & 0xff;
+    if (shifted > 0xff) packed[byte + 1]! |= shifted >> 8;
+  }
   return tensor(dtype, dims, packed);
 }

@@ -44,6 +44,8 @@ const FORMATS = {
   float8e5m2: row(5, 2, 15, 0x7b, 0x7c, 0x7f),
   float8e5m2fnuz: row(5, 2, 16, 0x7f, undefined, 0x80, { unsignedZero: true }),
   float4e2m1: row(2, 1, 1, 0x7, undefined, undefined),
+  float6e2m3: row(2, 3, 1, 0x1f, undefined, undefined),
+  float6e3m2: row(3, 2, 3, 0x1f, undefined, undefined),
   float8e8m0: row(8, 0, 127, 0xfe, undefined, 0xff, { signed: false }),
 } as const satisfies Partial<Record<DataType, SmallFloat>>;
 
@@ -57,7 +59,7 @@ export function isSmallFloat(dtype: DataType): dtype is SmallFloatType {
 /**
  * The bits of `value` in a small floating-point format, rounded once, to nearest with ties to even. Beyond the largest
  * finite value comes infinity (NaN where the format has none); with `saturate`, which applies to the formats of 8 bits
- * and fewer, the largest finite value. float4e2m1, which has neither, always saturates, and gives 0 for NaN.
+ * and fewer, the largest finite value. float6 and float4, which have neither, always saturate, and give 0 for NaN.
  */
 export function smallFloatBits(dtype: SmallFloatType, value: number, saturate = false): number {
   const format: SmallFloat = FORMATS[dtype];

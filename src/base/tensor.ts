@@ -1,4 +1,4 @@
-import type { DataType } from './dtype.ts';
+import { DATA_TYPES, type DataType } from './dtype.ts';
 import { LatheError } from './errors.ts';
 import { formatDims, sizeOf } from './shape.ts';
 
@@ -59,6 +59,8 @@ const ARRAYS: Readonly<Record<Exclude<DataType, 'string'>, ArrayConstructor>> = 
   float4e2m1: Uint8Array,
   uint2: Uint8Array,
   int2: Uint8Array,
+  float6e2m3: Uint8Array,
+  float6e3m2: Uint8Array,
 };
 
 /** The array type that holds elements of `dtype` in a {@link Tensor}. */
@@ -68,10 +70,7 @@ export function arrayTypeOf(dtype: Exclude<DataType, 'string'>): ArrayConstructo
 
 /** Makes a tensor over `data` (not copied). Throws when the number of elements does not fit `dims`. */
 export function tensor(dtype: DataType, dims: readonly number[], data: TensorData): Tensor {
-  const perElement = dtype === 'complex64' || dtype === 'complex128' ? 2 : 1;
-  const packed =
-    dtype === 'int4' || dtype === 'uint4' || dtype === 'float4e2m1' ? 2 : dtype === 'int2' || dtype === 'uint2' ? 4 : 1;
-  const expected = Math.ceil((sizeOf(dims) * perElement) / packed);
+  const expected = lengthOf(dtype, sizeOf(dims));
   if (data.length !== expected) {
     throw new LatheError(
       'shape',
@@ -79,6 +78,13 @@ export function tensor(dtype: DataType, dims: readonly number[], data: TensorDat
     );
   }
   return { dtype, dims, data };
+}
+
+/** The length of the array that holds `count` elements. */
+function lengthOf(dtype: DataType, count: number): number {
+  const { bits, kind } = DATA_TYPES[dtype];
+  if (kind === 'complex') return 2 * count;
+  return bits > 0 && bits < 8 ? Math.ceil((count * bits) / 8) : count;
 }
 
 /** A tensor from ordinary numbers: `from('int64', [2], [3, 4])`. Without dims it has one dimension; a number gives a scalar. */
@@ -97,7 +103,7 @@ export function tensorFrom(
 
 /** A tensor of zeros. */
 export function zeros(dtype: Exclude<DataType, 'string'>, dims: readonly number[]): Tensor {
-  return tensor(dtype, dims, new ARRAYS[dtype](sizeOf(dims)));
+  return tensor(dtype, dims, new ARRAYS[dtype](lengthOf(dtype, sizeOf(dims))));
 }
 
 /** The elements as ordinary numbers. Throws for strings and for 64-bit integers beyond 2^53. */

@@ -8,9 +8,12 @@ export {
   formatShape,
   productOfDimensions,
 } from './dimension.ts';
+export { decodeModel, decodeTensor, encodeModel, encodeTensor } from './encoding.ts';
 export { evaluate } from './evaluate.ts';
+export { loadExternalData, loadExternalTensor } from './external-data.ts';
 export { type InferOptions, type InferredValue, inferShapes, inferTypes } from './infer.ts';
 export * from './ir.ts';
+export { mapTensors } from './map-tensors.ts';
 export { isKnownOperator, OPERATORS, type OperatorName } from './operators/names.ts';
 export type { Reference, ReferenceContext } from './operators/reference.ts';
 export { REFERENCES, runReference } from './operators/references.ts';
@@ -19,9 +22,9 @@ export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';
 export type { Pass, PassResult } from './passes/pass.ts';
 export { removeDeadNodes } from './passes/remove-dead-nodes.ts';
 export { sortNodes } from './passes/sort-nodes.ts';
-export { decodeModel, decodeTensor } from './read.ts';
+export { readModel } from './read.ts';
 export { capturesOf, mapSubgraphs, readsOf, subgraphsOf } from './reads.ts';
 export { denseOf } from './sparse.ts';
 export { stored, tensorOf } from './stored.ts';
 export { formatType, joinTypes, unifyTypes } from './value-types.ts';
-export { encodeModel, encodeTensor } from './write.ts';
+export { type ExternalDataOptions, writeModel } from './write.ts';

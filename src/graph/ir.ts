@@ -96,6 +96,8 @@ export type TensorContent =
       readonly entries: readonly (readonly [string, string])[];
       /** The folder of the model file; undefined for a model that was not read from a file. */
       readonly folder?: string;
+      /** Where the model file is a symbolic link, the folder of what it links to: its data may lie there instead. */
+      readonly linkedFolder?: string;
     };
 
 export interface SparseTensor extends Unknown {

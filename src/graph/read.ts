@@ -1,33 +1,61 @@
+import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { LatheError } from '../base/errors.ts';
-import type { Model, StoredTensor } from './ir.ts';
-import { decodeModelMessage, decodeTensorMessage } from './proto/decode.ts';
+import { decodeModel } from './encoding.ts';
+import { isExternal, loadExternalData } from './external-data.ts';
+import type { Model } from './ir.ts';
+import { mapTensors } from './map-tensors.ts';
+
+/** The most that protobuf readers take. */
+const LARGEST = 2 ** 31 - 1;
 
 /**
- * Decodes an ONNX model (a ModelProto of onnx 1.23). Weights stay views of `bytes`. Throws `invalid-model` for anything
- * that is not a model; whether the model makes sense is for `check` to say.
+ * Reads an ONNX file, and the data files beside it unless `loadExternalData` is false (then `loadExternalData(model)` or
+ * `loadExternalTensor(tensor)` do it later). Throws `not-found`, `io`, or `invalid-model` for a file that is no model.
  */
-export function decodeModel(bytes: Uint8Array): Model {
-  return decoding('model', bytes, decodeModelMessage);
+export async function readModel(path: string, options: { readonly loadExternalData?: boolean } = {}): Promise<Model> {
+  const bytes = await readBytes(path);
+  const folder = resolve(dirname(path));
+  const linkedFolder = dirname(await realpath(path));
+  const linked = linkedFolder === folder ? {} : { linkedFolder };
+  let model: Model;
+  try {
+    model = decodeModel(bytes);
+  } catch (error) {
+    if (!(error instanceof LatheError)) throw error;
+    throw new LatheError(error.code, `"${path}": ${error.message}`, { cause: error });
+  }
+  const located = mapTensors(model, (tensor) =>
+    isExternal(tensor) ? { ...tensor, content: { ...tensor.content, folder, ...linked } } : tensor,
+  );
+  return (options.loadExternalData ?? true) ? loadExternalData(located) : located;
 }
 
-/** Decodes one TensorProto, as ONNX test data holds it. */
-export function decodeTensor(bytes: Uint8Array): StoredTensor {
-  return decoding('tensor', bytes, decodeTensorMessage);
-}
-
-function decoding<T>(what: string, bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T {
-  if (bytes.byteLength === 0) {
-    throw new LatheError('invalid-model', `the file is empty: expected an ONNX ${what}`);
+async function readBytes(path: string): Promise<Uint8Array> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new LatheError('not-found', `there is no model file "${path}"`, { cause });
+    throw new LatheError('io', `cannot read the model "${path}": ${message}`, { cause });
   }
   try {
-    // A Buffer's own slice() and subarray() are not those of a Uint8Array, so that its views must not leave here.
-    return decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  } catch (error) {
-    if (error instanceof LatheError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new LatheError('invalid-model', `not an ONNX ${what}, or a damaged one (${reason})`, {
-      hint: 'Check that the path names an ONNX file, and that its download is complete.',
-      cause: error,
-    });
+    const stats = await file.stat();
+    if (!stats.isFile()) {
+      throw new LatheError('io', `"${path}" is not a file: expected an ONNX model`);
+    }
+    if (stats.size > LARGEST) {
+      throw new LatheError(
+        'invalid-model',
+        `"${path}" has ${stats.size} bytes: an ONNX file holds at most ${LARGEST}, larger models keep weights in files beside it`,
+      );
+    }
+    return await file.readFile();
+  } catch (cause) {
+    if (cause instanceof LatheError) throw cause;
+    throw new LatheError('io', `cannot read the model "${path}": ${(cause as Error).message}`, { cause });
+  } finally {
+    await file.close();
   }
 }

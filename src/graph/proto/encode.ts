@@ -1,5 +1,6 @@
 import { DATA_TYPES, type DataType } from '../../base/dtype.ts';
 import { LatheError } from '../../base/errors.ts';
+import { sizeOf } from '../../base/shape.ts';
 import type {
   Attribute,
   FunctionDefinition,
@@ -88,7 +89,7 @@ export function writeTensorMessage(writer: MessageWriter, tensor: StoredTensor, 
     if (field === undefined) {
       throw new LatheError('invalid-model', `${where}: ${dtype} elements have no typed field to be written in`);
     }
-    writer.bytes((field << 3) | 2, typedFromRaw(dtype as DataType, typed, where));
+    writer.bytes((field << 3) | 2, typedFromRaw(dtype as DataType, typed, sizeOf(tensor.dims), where));
   }
   optional(writer, TENSOR.name, name);
   if (content.kind === 'bytes' && typed === undefined) writer.bytes(TENSOR.rawData, content.bytes);

@@ -1,5 +1,6 @@
 import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { DATA_TYPES, type DataType } from '../../base/dtype.ts';
+import { codesOf, fromCodes } from '../../base/elements.ts';
 import { LatheError } from '../../base/errors.ts';
 import { TENSOR } from './fields.ts';
 
@@ -36,7 +37,7 @@ export function typedFieldOf(dtype: DataType | 'undefined'): number | undefined 
   }
 }
 
-/** Raw bytes of a packed list. Types below a byte: each item of the list is a byte of raw data already. */
+/** Raw bytes of a packed list. For types of 2 and 4 bits each item of the list is a byte of raw data already. */
 export function rawFromTyped(dtype: DataType, packed: Uint8Array, where: string): Uint8Array {
   const field = typedFieldOf(dtype);
   if (field === FLOAT || field === DOUBLE) {
@@ -49,6 +50,11 @@ export function rawFromTyped(dtype: DataType, packed: Uint8Array, where: string)
   let count = 0;
   for (let index = 0; index < packed.length; index++) if (packed[index]! < 0x80) count++;
   const reader = new BinaryReader(packed);
+  if (DATA_TYPES[dtype].bits === 6) {
+    const codes = new Uint8Array(count);
+    for (let index = 0; reader.pos < reader.len; index++) codes[index] = reader.int32();
+    return fromCodes(dtype, [count], codes).data as Uint8Array;
+  }
   const width = Math.max(1, DATA_TYPES[dtype].bits >>> 3);
   const raw = new Uint8Array(count * width);
   const view = new DataView(raw.buffer);
@@ -65,8 +71,8 @@ export function rawFromTyped(dtype: DataType, packed: Uint8Array, where: string)
   return raw;
 }
 
-/** The other way. Signed types are sign-extended; every other type is written as its bits. */
-export function typedFromRaw(dtype: DataType, raw: Uint8Array, where: string): Uint8Array {
+/** The other way, of `count` elements. Signed types are sign-extended; every other type is written as its bits. */
+export function typedFromRaw(dtype: DataType, raw: Uint8Array, count: number, where: string): Uint8Array {
   const field = typedFieldOf(dtype);
   if (field === FLOAT || field === DOUBLE) return raw;
   const width = Math.max(1, DATA_TYPES[dtype].bits >>> 3);
@@ -76,6 +82,12 @@ export function typedFromRaw(dtype: DataType, raw: Uint8Array, where: string): U
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   const signed = DATA_TYPES[dtype].kind === 'int' && DATA_TYPES[dtype].bits >= 8;
   const writer = new BinaryWriter();
+  if (DATA_TYPES[dtype].bits === 6) {
+    const elements = Math.min(count, Math.floor((raw.byteLength * 8) / 6));
+    const codes = codesOf({ dtype, dims: [elements], data: raw });
+    for (const code of codes as Uint8Array) writer.uint32(code);
+    return writer.finish();
+  }
   for (let at = 0; at < raw.byteLength; at += width) {
     if (field === INT64) writer.int64(view.getBigInt64(at, true));
     else if (width === 8) writer.uint64(view.getBigUint64(at, true));
