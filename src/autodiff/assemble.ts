@@ -55,7 +55,8 @@ export function assemble(
     inputs: node.inputs.map(renamed),
     outputs: node.outputs.map(renamed),
   }));
-  const outputs = [...new Set([options.of, ...(options.keep ?? [])])].map((name) => outputInfo(name, graph, types));
+  const kept = options.keep ?? graph.outputs.map(({ name }) => name);
+  const outputs = [...new Set([options.of, ...kept])].map((name) => outputInfo(name, graph, types));
   for (const { name } of results) {
     const type = tensorTypeOf(types.get(name));
     outputs.push(type === undefined ? { name: gradientName(name) } : tensorInfo(gradientName(name), type));

@@ -37,7 +37,7 @@ function messageOf(model: Model, options: GradientOptions): string {
 describe('gradient', () => {
   it('adds the gradients as outputs and keeps the forward graph', () => {
     const model = gradient(squares(), { of: 'loss', withRespectTo: ['w', 'c', 'x'] });
-    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'w_grad', 'c_grad', 'x_grad']);
+    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'y', 'w_grad', 'c_grad', 'x_grad']);
     const { w_grad, c_grad, x_grad } = evaluate(model, { x: tensorFrom('float32', [1, 2, 3], [1, 3]) });
     expect(numbersOf(w_grad!)).toEqual([23, 30, 46, 60, 69, 90]);
     expect(numbersOf(c_grad!)).toEqual([23, 30]);
@@ -47,7 +47,7 @@ describe('gradient', () => {
   it('builds only what was asked for', () => {
     const model = gradient(squares(), { of: 'loss', withRespectTo: ['c'] });
     expect(lines(model).filter((line) => line.includes('Gemm'))).toEqual([]);
-    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'c_grad']);
+    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'y', 'c_grad']);
   });
 
   it('differentiates by a value in between, and stops there', () => {
@@ -58,9 +58,13 @@ describe('gradient', () => {
     expect(lines(model).filter((line) => line.includes('Gemm'))).toEqual([]);
   });
 
-  it('keeps further outputs where asked', () => {
-    const model = gradient(squares(), { of: 'loss', withRespectTo: ['w'], keep: ['y'] });
-    expect(model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'y', 'w_grad']);
+  it('gives out other values of the forward graph where asked, and drops what nothing needs', () => {
+    const names = (keep: string[]): string[] =>
+      gradient(squares(), { of: 'loss', withRespectTo: ['w'], keep }).graph.outputs.map(({ name }) => name);
+    expect(names(['product'])).toEqual(['loss', 'product', 'w_grad']);
+    expect(names([])).toEqual(['loss', 'w_grad']);
+    const model = gradient(squares(), { of: 'y', withRespectTo: ['c'], keep: [], seed: 'seed' });
+    expect(lines(model).filter((line) => line.includes('Reduce'))).toEqual(['c_grad = ReduceSum(seed,constant)']);
   });
 
   it('gives zeros for a value that the loss does not depend on', () => {

@@ -25,8 +25,8 @@ import { scalarOf, zerosLike } from './shapes.ts';
 
 /**
  * The model with the gradients of `of` as further outputs, `<name>_grad` for each name in `withRespectTo`, made of
- * standard operators. Forward nodes are kept as they are; what neither the loss nor a gradient needs is left out. A value
- * that `of` does not depend on has a gradient of zeros.
+ * standard operators. Outputs are `of`, the model's other outputs, then the gradients. Forward nodes are kept as they are;
+ * what no output needs is left out. A value that `of` does not depend on has a gradient of zeros.
  *
  * Throws a LatheError: `not-found` for a name that the model does not have, `unsupported` for an operator on the way
  * that has no rule (it names the node and the path that needs it), `shape` where `of` is not a scalar.
