@@ -8,6 +8,7 @@ import { runReference } from './operators/references.ts';
 import { readsOf } from './reads.ts';
 import { denseOf } from './sparse.ts';
 import { tensorOf } from './stored.ts';
+import { formatType } from './value-types.ts';
 
 /**
  * Runs a model by the reference operators: floating point in float64, rounded once an operator. Subgraphs and the
@@ -85,6 +86,13 @@ function runGraph(run: Run, graph: Graph, scope: Scope, outputs: readonly string
   for (const name of wanted.values) {
     const initializer = graph.initializers.get(name);
     if (initializer !== undefined && !scope.has(name)) scope.set(name, tensorOf(initializer));
+  }
+  for (const { name, type } of graph.inputs) {
+    if (wanted.values.has(name) && !scope.has(name))
+      throw new LatheError(
+        'usage',
+        `input "${name}" of graph "${graph.name}" is missing${type === undefined ? '' : `: expected ${formatType(type)}`}`,
+      );
   }
   for (const node of wanted.nodes) runNode(run, node, scope);
 }
@@ -186,6 +194,6 @@ function expectType({ name, type }: ValueInfo, value: Tensor): void {
   if (fits) return;
   throw new LatheError(
     'shape',
-    `input "${name}": expected ${type.dtype}${shape === undefined ? '' : formatDims(shape)}, got ${value.dtype}${formatDims(value.dims)}`,
+    `input "${name}": expected ${formatType(type)}, got ${value.dtype}${formatDims(value.dims)}`,
   );
 }
