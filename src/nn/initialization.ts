@@ -1,8 +1,8 @@
 import { deriveSeed, sizeOf, type Tensor, tensor } from '../base/index.ts';
 import { fillRandomWords } from './random-words.ts';
 
-/** How a parameter begins. `normal` has mean 0 and the given standard deviation. */
-export type Initialization = 'zeros' | 'ones' | { readonly normal: number };
+/** How a parameter begins. `normal` has mean 0 and the given standard deviation; row `zeroRow` (of padding) is zero. */
+export type Initialization = 'zeros' | 'ones' | { readonly normal: number; readonly zeroRow?: number };
 
 /**
  * A new float32 parameter. Its random numbers depend on the seed and on its own name alone, so that a layer more or less
@@ -16,7 +16,13 @@ export function initialize(
 ): Tensor {
   const data = new Float32Array(sizeOf(dims));
   if (initialization === 'ones') data.fill(1);
-  else if (initialization !== 'zeros') fillNormal(data, initialization.normal, deriveSeed(seed, 'parameter', name));
+  else if (initialization !== 'zeros') {
+    fillNormal(data, initialization.normal, deriveSeed(seed, 'parameter', name));
+    if (initialization.zeroRow !== undefined) {
+      const rowSize = data.length / dims[0]!;
+      data.fill(0, initialization.zeroRow * rowSize, (initialization.zeroRow + 1) * rowSize);
+    }
+  }
   return tensor('float32', dims, data);
 }
 

@@ -7,7 +7,7 @@ export interface LossNames {
   readonly predictions: string;
   /** The input to add for the labels. */
   readonly labels: string;
-  /** An input to add, float32 of the shape of the terms (one an example; one a token for token labels), that weighs them. */
+  /** An input to add that weighs the examples: float32 [batch], for labels of tokens [batch, sequence]. */
   readonly weights?: string;
 }
 
@@ -18,7 +18,8 @@ export interface LossNames {
  * those ignored, each times its class's and its own weight. So batches of unequal size join exactly:
  * Σ loss · loss_weight / Σ loss_weight, and the same for gradients. Where no example counts, both are 0.
  *
- * Throws 'not-found' when the model has no such output, and 'shape' when the output's rank is unknown.
+ * Throws 'not-found' when the model has no such output, 'shape' when the output's rank is unknown, and 'usage' when the
+ * model has values of these names already.
  */
 export function attachLoss(model: Model, loss: Loss, names: LossNames): Model {
   const output = model.graph.outputs.find(({ name }) => name === names.predictions);
@@ -38,17 +39,23 @@ export function attachLoss(model: Model, loss: Loss, names: LossNames): Model {
   const { shape } = output.type;
   const opset = model.opsets.find(({ domain }) => domain === '')?.version;
   const graph = new GraphBuilder({ ...(opset !== undefined && { opset }), extending: model.graph });
+  refuseTaken(model, loss, [
+    names.labels,
+    ...(names.weights === undefined ? [] : [names.weights]),
+    'loss',
+    'loss_weight',
+  ]);
   const labels = loss.labels(shape);
   graph.input(names.labels, labels.dtype, labels.shape);
-  const terms = loss.build(graph, { predictions: names.predictions, rank: shape.length, labels: names.labels });
+  const terms = loss.build(graph, { predictions: names.predictions, shape, labels: names.labels });
   const inputs = [tensorInfo(names.labels, labels)];
   let { losses, weights } = terms;
   if (names.weights !== undefined) {
-    graph.input(names.weights, 'float32', labels.shape);
-    inputs.push(tensorInfo(names.weights, { dtype: 'float32', shape: labels.shape }));
+    const type = { dtype: 'float32', shape: loss.terms(shape) } as const;
+    graph.input(names.weights, type.dtype, type.shape);
+    inputs.push(tensorInfo(names.weights, type));
     losses = graph.mul(losses, names.weights);
-    weights =
-      weights === undefined ? graph.expand(names.weights, graph.shape(losses)) : graph.mul(weights, names.weights);
+    weights = weights === undefined ? names.weights : graph.mul(weights, names.weights);
   }
   mean(graph, losses, weights);
   const scalar = { dtype: 'float32', shape: [] } as const;
@@ -72,4 +79,15 @@ function mean(graph: GraphBuilder, losses: Value, weights: Value | undefined): v
       : total(weights, 'loss_weight');
   const none = graph.equal(weight, graph.scalar(0, 'float32'));
   graph.op('Div', [total(losses), graph.where(none, graph.scalar(1, 'float32'), weight)], {}, 'loss');
+}
+
+function refuseTaken({ graph }: Model, loss: Loss, names: readonly string[]): void {
+  const taken = new Set([...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()]);
+  for (const node of graph.nodes) for (const name of node.outputs) taken.add(name);
+  const name = names.find((candidate) => taken.has(candidate));
+  if (name !== undefined) {
+    throw new LatheError('usage', `${loss.name}: the model has a value "${name}" already`, {
+      hint: 'Attach the loss to the model without one, or give the new input another name.',
+    });
+  }
 }

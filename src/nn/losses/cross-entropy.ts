@@ -25,7 +25,23 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   }
   return {
     name: 'cross entropy',
-    labels: (predictions) => ({ dtype: 'int64', shape: predictions.slice(0, -1) }),
+    labels: (predictions) => {
+      const classes = predictions.at(-1);
+      if (predictions.length < 2) {
+        throw new LatheError(
+          'shape',
+          `cross entropy: expected logits [batch, …, classes], got ${predictions.length} dimensions`,
+        );
+      }
+      if (classWeights !== undefined && typeof classes === 'number' && classes !== classWeights.length) {
+        throw new LatheError(
+          'shape',
+          `cross entropy: the model has ${classes} classes, got ${classWeights.length} class weights`,
+        );
+      }
+      return { dtype: 'int64', shape: predictions.slice(0, -1) };
+    },
+    terms: (predictions) => predictions.slice(0, -1),
     build(graph, { predictions, labels }) {
       const logProbabilities = graph.op('LogSoftmax', [predictions], { axis: int(-1) });
       const counts = graph.op('Not', [graph.equal(labels, graph.scalar(ignoreIndex, 'int64'))]);

@@ -1,18 +1,19 @@
-import type { DataType } from '../../base/index.ts';
+import { type DataType, LatheError } from '../../base/index.ts';
 import type { GraphBuilder, Shape, Value } from '../../graph/index.ts';
 
 /** A loss: the labels that it wants, and the graph that it adds. */
 export interface Loss {
   readonly name: string;
-  /** The type of the labels, given the shape of the predictions. */
+  /** The type of the labels, given the shape of the predictions. Throws 'shape' where the loss has no use for that shape. */
   readonly labels: (predictions: Shape) => { readonly dtype: DataType; readonly shape: Shape };
-  /** `rank` is that of the predictions. */
+  /** The shape of the terms, and so of weights that a caller adds. */
+  readonly terms: (predictions: Shape) => Shape;
   readonly build: (graph: GraphBuilder, inputs: LossInputs) => LossTerms;
 }
 
 export interface LossInputs {
   readonly predictions: Value;
-  readonly rank: number;
+  readonly shape: Shape;
   readonly labels: Value;
 }
 
@@ -26,12 +27,26 @@ export interface LossTerms {
   readonly weights?: Value;
 }
 
-/** The mean of `x` over all its axes but the first: [N, …] → [N]. */
-export function meanOfExample(graph: GraphBuilder, x: Value, rank: number): Value {
-  if (rank < 2) return x;
-  return graph.reduceMean(
-    x,
-    Array.from({ length: rank - 1 }, (_, axis) => axis + 1),
-    false,
-  );
+/** A loss that compares prediction and label element by element and takes an example's mean over its elements. */
+export function elementwiseLoss(
+  name: string,
+  dtype: DataType,
+  build: (graph: GraphBuilder, predictions: Value, labels: Value) => Value,
+): Loss {
+  return {
+    name,
+    labels: (predictions) => ({ dtype, shape: predictions }),
+    terms: (predictions) => predictions.slice(0, 1),
+    build: (graph, { predictions, labels, shape }) => {
+      const losses = build(graph, predictions, labels);
+      const axes = shape.slice(1).map((_, index) => index + 1);
+      return { losses: axes.length === 0 ? losses : graph.reduceMean(losses, axes, false) };
+    },
+  };
+}
+
+/** Refuses an option that is no finite number, or not above `above`. */
+export function positiveOption(loss: string, option: string, value: number): number {
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new LatheError('usage', `${loss}: ${option} should be a number above 0, got ${value}`);
 }

@@ -143,11 +143,19 @@ export function encoderSettings(config: HuggingFaceConfig, type: ModelType): Enc
       `config.json of ${type}: ${name('hidden')} ${hidden} does not divide into ${heads} heads (${name('heads')})`,
     );
   }
+  const vocabularySize = number('vocabularySize');
+  const paddingId = number('paddingId');
+  if (paddingId >= vocabularySize) {
+    throw new LatheError(
+      'invalid-model',
+      `config.json of ${type}: ${name('paddingId')} is ${paddingId}, outside the vocabulary of ${vocabularySize} (${name('vocabularySize')})`,
+    );
+  }
   const hiddenDropout = number('hiddenDropout');
   const [classifierField, classifierFallback] =
     type === 'distilbert' ? ['seq_classif_dropout', 0.2] : ['classifier_dropout', hiddenDropout];
   return {
-    vocabularySize: number('vocabularySize'),
+    vocabularySize,
     hidden,
     layers: number('layers'),
     heads,
@@ -163,7 +171,7 @@ export function encoderSettings(config: HuggingFaceConfig, type: ModelType): Enc
     positions: number('positions'),
     tokenTypes: number('tokenTypes'),
     epsilon: number('epsilon'),
-    paddingId: number('paddingId'),
+    paddingId,
     initializerRange: number('initializerRange'),
     labels: labelCount(config, type),
   };

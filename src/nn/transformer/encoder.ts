@@ -128,23 +128,36 @@ function embeddings(
   const { hidden, hiddenDropout, epsilon } = settings;
   const { ids, types, shapes } = inputs;
   const initialization = { normal: settings.initializerRange };
+  const withPadding = { ...initialization, zeroRow: settings.paddingId };
   const table = (name: string, count: number): Value =>
     parameter(build, `${name}.weight`, [count, hidden], initialization);
 
-  let x = embedding(build, ids, names.words, { count: settings.vocabularySize, size: hidden, initialization }); // [B, T, hidden]
+  let x = embedding(build, ids, names.words, {
+    count: settings.vocabularySize,
+    size: hidden,
+    initialization: withPadding,
+  }); // [B, T, hidden]
   if (settings.tokenTypes > 0) {
     const typeTable = table(names.tokenTypes, settings.tokenTypes);
     x = graph.add(x, types === undefined ? graph.slice(typeTable, [0], [1], [0]) : graph.gather(typeTable, types));
   }
-  const positionTable = table(names.positions, settings.positions);
   x = graph.add(
     x,
     positions === 'counted'
-      ? graph.op('Slice', [positionTable, graph.int64s([0]), shapes.sequence, graph.int64s([0])]) // [T, hidden]
-      : graph.gather(positionTable, positionsAfterPadding(build, ids, settings.paddingId)),
+      ? firstRows(build, table(names.positions, settings.positions), shapes.sequence) // [T, hidden]
+      : embedding(build, positionsAfterPadding(build, ids, settings.paddingId), names.positions, {
+          count: settings.positions,
+          size: hidden,
+          initialization: withPadding,
+        }), // [B, T, hidden]
   );
   x = layerNorm(build, graph.reshape(x, shapes.merged), names.norm, { size: hidden, epsilon }); // [B · T, hidden]
   return dropout(build, x, names.dropout, { probability: hiddenDropout, shape: ['batch*sequence', hidden] });
+}
+
+/** A slice rather than a gather: its gradient is a padding, which costs nothing. */
+function firstRows({ graph }: Build, table: Value, count: Value): Value {
+  return graph.op('Slice', [table, graph.int64s([0]), count, graph.int64s([0])]);
 }
 
 /** [B, T]: how many tokens that are not padding came so far, plus the padding id; padding keeps the padding id. */

@@ -1,0 +1,61 @@
+import { LatheError } from '../../base/index.ts';
+import type { HuggingFaceConfig } from './config.ts';
+
+/** The sizes of BERT (Turc et al., 2019): [layers, hidden]. A head has 64 dimensions, the feed-forward layer is 4 times as wide. */
+const SIZES = {
+  'bert-tiny': [2, 128],
+  'bert-mini': [4, 256],
+  'bert-small': [4, 512],
+  'bert-medium': [8, 512],
+  'bert-base': [12, 768],
+} as const satisfies Readonly<Record<string, readonly [number, number]>>;
+
+export type Preset = keyof typeof SIZES;
+
+export const PRESETS = Object.keys(SIZES) as readonly Preset[];
+
+/**
+ * The `config.json` of a preset, for a classifier of these labels. Throws 'usage' for a name that is no preset and for
+ * fewer than two labels.
+ */
+export function presetConfig(
+  preset: string,
+  options: {
+    readonly vocabularySize: number;
+    readonly labels: readonly string[];
+    readonly paddingId?: number;
+    readonly maximumPositions?: number;
+    readonly dropout?: number;
+  },
+): HuggingFaceConfig {
+  if (!Object.hasOwn(SIZES, preset)) {
+    throw new LatheError('usage', `no preset "${preset}"; there are ${PRESETS.join(', ')}`);
+  }
+  const { vocabularySize, labels, paddingId = 0, maximumPositions = 512, dropout = 0.1 } = options;
+  if (labels.length < 2) {
+    throw new LatheError('usage', `${preset}: a classifier needs two labels or more, got ${labels.length}`);
+  }
+  const [layers, hidden] = SIZES[preset as Preset];
+  return {
+    architectures: ['BertForSequenceClassification'],
+    model_type: 'bert',
+    problem_type: 'single_label_classification',
+    id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
+    label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
+    vocab_size: vocabularySize,
+    hidden_size: hidden,
+    num_hidden_layers: layers,
+    num_attention_heads: hidden / 64,
+    intermediate_size: 4 * hidden,
+    hidden_act: 'gelu',
+    hidden_dropout_prob: dropout,
+    attention_probs_dropout_prob: dropout,
+    max_position_embeddings: maximumPositions,
+    type_vocab_size: 2,
+    initializer_range: 0.02,
+    layer_norm_eps: 1e-12,
+    pad_token_id: paddingId,
+    position_embedding_type: 'absolute',
+    use_cache: false,
+  };
+}
