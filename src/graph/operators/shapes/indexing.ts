@@ -177,8 +177,8 @@ function sliceArguments(context: ShapeContext, rank: number): SliceArguments {
 const FAR = 2 ** 31 - 1;
 
 /**
- * The length of a slice. A symbolic start or end counts from the front. Where the start may lie beyond the end of a
- * symbolic dimension, it is taken not to: `[1:]` of `sequence` is `sequence - 1`.
+ * The length of a slice. A symbolic start or end counts from the front. A symbolic dimension is taken to hold the start
+ * and at least one element: `[1:]` of `sequence` is `sequence - 1`, and `[:1]` is 1.
  */
 export function sliceLength(dim: Dimension, start: Dimension, end: Dimension, step: Dimension): Dimension {
   if (typeof step !== 'number') return dim === 0 ? 0 : null;
@@ -199,7 +199,7 @@ function forwardDistance(dim: Dimension, start: Dimension, end: Dimension): Dime
   const available = subtractDimensions(dim, from);
   if (equal(to, dim) || isAtMost(dim, to)) return available;
   const wanted = subtractDimensions(to, from);
-  if (isAtMost(to, dim) || (typeof wanted === 'number' && wanted <= 0)) return wanted;
+  if (isAtMost(to, dim) || (typeof wanted === 'number' && wanted <= 1)) return wanted;
   return minimumOfDimensions(wanted, available);
 }
 
