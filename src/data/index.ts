@@ -10,3 +10,12 @@ export {
   tensorDataset,
 } from './tensor-dataset.ts';
 export * from './tokenizer/index.ts';
+export {
+  featureColumns,
+  fitVectorizer,
+  loadVectorizer,
+  type SparseFeatures,
+  type Vectorizer,
+  type VectorizerFile,
+  type VectorizerOptions,
+} from './vectorizer.ts';
