@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../base/index.ts';
+import { reliabilityTable } from './calibration.ts';
 import { classificationCurves } from './classification-curves.ts';
 import { classificationReport } from './classification-report.ts';
 import { bestF1Threshold } from './precision-recall-curve.ts';
@@ -149,6 +150,14 @@ describe('threshold with the best F1', () => {
       ).perClass[0]!;
     expect(f1At(choice.threshold)).toMatchObject({ f1: choice.f1, precision: choice.precision, recall: choice.recall });
     for (const threshold of ofOne) expect(f1At(threshold).f1).toBeLessThanOrEqual(choice.f1);
+  });
+});
+
+describe('reliability table', () => {
+  it('keeps a probability on a bin edge in the bin that ends there, also where the product is rounded up', () => {
+    expect(0.55 * 100).toBeGreaterThan(55);
+    const full = reliabilityTable([1], Float64Array.of(0.55), { bins: 100 }).find((bin) => bin.count === 1);
+    expect(full).toEqual({ from: 0.54, to: 0.55, count: 1, confidence: 0.55, accuracy: 1 });
   });
 });
 
