@@ -1,6 +1,6 @@
 import { DATA_TYPES, LatheError, type Tensor } from '../../base/index.ts';
 import { GraphBuilder, type Model, type Value } from '../../graph/index.ts';
-import type { Build } from '../build.ts';
+import { type Build, VERSIONS } from '../build.ts';
 import { activation } from '../layers/activation.ts';
 import { type AttentionShapes, selfAttention } from '../layers/attention.ts';
 import { dropout } from '../layers/dropout.ts';
@@ -60,10 +60,12 @@ export function fromConfig(config: HuggingFaceConfig, options: EncoderOptions = 
 function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOptions): Model {
   const settings = encoderSettings(config, type);
   const architecture = ARCHITECTURES[type];
-  const graph = new GraphBuilder();
+  const form = options.form ?? 'inference';
+  const { opset, irVersion } = VERSIONS[form];
+  const graph = new GraphBuilder({ opset });
   const build: Build = {
     graph,
-    form: options.form ?? 'inference',
+    form,
     seed: options.seed ?? 0,
     ...(options.weights && { weights: options.weights }),
   };
@@ -85,7 +87,7 @@ function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOpt
     const logits = classifier(build, first, architecture, settings);
     graph.output(logits, { dtype: 'float32', shape: ['batch', settings.labels] }, 'logits');
   }
-  return graph.build({ name: type });
+  return graph.build({ name: type, irVersion });
 }
 
 interface Shapes extends AttentionShapes {
