@@ -71,6 +71,7 @@ export interface Collected {
   drop(row: number): void;
   /** File and line of rows given by number. */
   locate(rows: readonly number[]): Promise<ReadonlyMap<number, Location>>;
+  close(): Promise<void>;
 }
 
 export interface Location {
@@ -86,7 +87,7 @@ export interface UnusableRow {
 
 const SHOWN = 100;
 
-/** Reads a source once, cleans it, and keeps what passes in a spool that the caller closes. */
+/** Reads a source once, cleans it, and keeps what passes in a spool, until the caller closes it. */
 export async function collect(options: CollectOptions): Promise<Collected> {
   const { source, signal } = options;
   const reader = await readRows(source, {
@@ -146,6 +147,10 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     drop,
   });
   const rows = spool(options.temporaryDirectory);
+  const close = async (): Promise<void> => {
+    await rows.close();
+    await reader.close();
+  };
 
   try {
     for await (const batch of reader.batches) {
@@ -187,7 +192,7 @@ export async function collect(options: CollectOptions): Promise<Collected> {
       }
     }
   } catch (error) {
-    await rows.close();
+    await close();
     throw error;
   }
 
@@ -222,6 +227,7 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     hasSplits: roles.split !== undefined,
     isKept,
     drop,
+    close,
     async locate(wanted) {
       const found = new Map<number, Location>();
       const byFile = new Map<number, number[]>();
@@ -233,11 +239,9 @@ export async function collect(options: CollectOptions): Promise<Collected> {
       }
       for (const [file, list] of byFile) {
         const name = fileNames[file]!;
-        const found_ = await reader.locate(
-          name,
-          list.map((row) => lines.data[row]!),
-        );
-        for (const [index, row] of list.entries()) found.set(row, { file: name, line: found_[index]! });
+        const numbersInFile = list.map((row) => lines.data[row]!);
+        const linesInFile = await reader.locate(name, numbersInFile);
+        for (const [index, row] of list.entries()) found.set(row, { file: name, line: linesInFile[index]! });
       }
       return found;
     },

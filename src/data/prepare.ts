@@ -84,7 +84,7 @@ export async function prepareDataset(options: PrepareOptions & { readonly out: s
         await Promise.all(writers.map((writer) => writer.close()));
       }
     } finally {
-      await collected.spool.close();
+      await collected.close();
     }
   });
   return openDataset(options.out).then((dataset) => ({ ...dataset, facts }));
@@ -111,7 +111,7 @@ export async function datasetFromFile(options: PrepareOptions): Promise<Prepared
       yield* held[SPLITS.indexOf(split)]!;
     });
   } finally {
-    await collected.spool.close();
+    await collected.close();
   }
 }
 

@@ -45,6 +45,8 @@ export interface RowReader {
   locate(file: string, numbers: readonly number[]): Promise<readonly number[]>;
   /** sha256 over what the source holds, in hex; only after `batches` has ended. */
   hash(): Promise<string>;
+  /** Gives back what the reader holds: temporary files. */
+  close(): Promise<void>;
 }
 
 /** The text of a cell, or undefined when it holds none: null, a list, an object. Numbers and booleans print. */

@@ -125,3 +125,10 @@ export async function hashFile(path: string): Promise<string> {
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }
+
+/** sha256 over the names and contents of files, in hex. */
+export async function hashFiles(files: readonly SourceFile[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const { name, path } of files) hash.update(`${name}\0${await hashFile(path)}\0`);
+  return hash.digest('hex');
+}

@@ -68,10 +68,10 @@ export async function* openBytes(path: string, options: ReadOptions = {}): Async
   }
 }
 
-function decodeLines(bytes: Buffer, isStart: boolean): (string | undefined)[] {
-  const text = decodeUtf8(
-    isStart && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes,
-  );
+function decodeLines(withMark: Buffer, isStart: boolean): (string | undefined)[] {
+  const hasMark = isStart && withMark[0] === 0xef && withMark[1] === 0xbb && withMark[2] === 0xbf;
+  const bytes = hasMark ? withMark.subarray(3) : withMark;
+  const text = decodeUtf8(bytes);
   if (text !== undefined) return text.split('\n').map(withoutReturn);
   const lines: (string | undefined)[] = [];
   for (let start = 0; start <= bytes.length; ) {

@@ -85,5 +85,6 @@ function mailReader(
     notes: [],
     locate: async (_file, numbers) => numbers,
     hash: async () => hash.digest('hex'),
+    close: async () => {},
   };
 }

@@ -15,7 +15,8 @@ export const sourceSchema = z.discriminatedUnion('kind', [
     quote: z.string().length(1).default('"'),
     /** Whether the first line names the columns; without names they are `column1`, `column2`, … */
     header: z.boolean().default(true),
-    encoding: z.enum(['utf-8', 'latin-1', 'utf-16']).default('utf-8'),
+    /** A character set by its name on the web: utf-8, windows-1252, shift_jis. UTF-16 is known by its byte order mark. */
+    encoding: z.string().default('utf-8'),
   }),
   z.strictObject({ kind: z.literal('jsonl'), path: paths }),
   z.strictObject({ kind: z.literal('json'), path: paths }),

@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
+import { LatheError } from '../../base/index.ts';
+import { type Column, excerptOf, type Row, type RowBatch, type RowReader, textOf, type UnreadableRow } from '../row.ts';
+import { splitOf } from '../split.ts';
+import { readCsv } from './csv.ts';
+import { type SourceFile, statOf, walk } from './files.ts';
+import { readJson } from './json-array.ts';
+import { readJsonLines } from './json-lines.ts';
+import { decodeUtf8 } from './lines.ts';
+import { readParquet } from './parquet.ts';
+import type { ReadOptions } from './source.ts';
+
+const BATCH = 256;
+const LARGEST_FILE = 1 << 26;
+
+/** How a table file is read, by its extension. */
+const TABLES: Readonly<Record<string, (path: string, options: ReadOptions) => Promise<RowReader>>> = {
+  '.csv': (path, options) => readCsv({ kind: 'csv', path, quote: '"', header: true, encoding: 'utf-8' }, options),
+  '.tsv': (path, options) => readCsv({ kind: 'csv', path, quote: '"', header: true, encoding: 'utf-8' }, options),
+  '.jsonl': readJsonLines,
+  '.json': readJson,
+  '.parquet': readParquet,
+};
+const METADATA = ['metadata.csv', 'metadata.jsonl', 'metadata.parquet'];
+
+/** A sample that is a file of its own. */
+interface Sample {
+  readonly file: SourceFile;
+  readonly row: Row;
+}
+
+/**
+ * A folder of samples, in one of four layouts, looked for in this order: tables named for splits (`train.csv`,
+ * `test.csv`); files beside a `metadata` table that names them in `file_name`, in the folder or in a folder a split;
+ * `split/label/file`; `label/file`. Files are text in UTF-8 and become the column `text`.
+ */
+export async function readFolder(path: string, options: ReadOptions): Promise<RowReader> {
+  const root = resolve(options.directory ?? process.cwd(), path);
+  const stats = statOf(root);
+  if (stats === undefined) throw new LatheError('not-found', `${path}: no such folder`);
+  if (!stats.isDirectory()) {
+    throw new LatheError('invalid-data', `${path}: expected a folder, got a file`, {
+      hint: 'Read a file by its kind: csv, jsonl, json, parquet or mail.',
+    });
+  }
+  const files = (await walk(root, (file) => !basename(file).startsWith('.'))).map((file) => ({
+    ...file,
+    name: join(path, file.name),
+    parts: file.name.split('/'),
+  }));
+  const tables = files.filter(
+    ({ parts }) =>
+      parts.length === 1 &&
+      extname(parts[0]!) in TABLES &&
+      splitOf(basename(parts[0]!, extname(parts[0]!))) !== undefined,
+  );
+  if (tables.length > 0) return tablesReader(tables, options);
+  const metadata = files.filter(({ parts }) => METADATA.includes(parts.at(-1)!) && parts.length <= 2);
+  if (metadata.length > 0) return metadataReader(metadata, options);
+
+  const isSplit = (parts: readonly string[]): boolean => parts.length === 3 && splitOf(parts[0]!) !== undefined;
+  const bySplit = files.filter(({ parts }) => isSplit(parts));
+  const byLabel = files.filter(({ parts }) => parts.length === 2);
+  if (bySplit.length > 0) {
+    return samplesReader(
+      bySplit.map((file) => ({
+        file,
+        row: { label: file.parts[1]!, split: splitOf(file.parts[0]!)!, file: file.name },
+      })),
+      textColumns(['label', 'split', 'file']),
+      options,
+    );
+  }
+  if (byLabel.length > 0) {
+    return samplesReader(
+      byLabel.map((file) => ({ file, row: { label: file.parts[0]!, file: file.name } })),
+      textColumns(['label', 'file']),
+      options,
+    );
+  }
+  throw new LatheError('invalid-data', `${path}: a folder of no layout that is known`, {
+    hint: 'Known are train.csv and test.csv (or .tsv, .jsonl, .json, .parquet), a metadata table with file_name, split/label/file, and label/file.',
+  });
+}
+
+function textColumns(names: readonly string[]): Column[] {
+  return ['text', ...names].map((name) => ({ name, type: 'text' }));
+}
+
+async function tablesReader(
+  tables: readonly (SourceFile & { readonly parts: readonly string[] })[],
+  options: ReadOptions,
+): Promise<RowReader> {
+  const readers = await Promise.all(tables.map((table) => TABLES[extname(table.path)]!(table.path, options)));
+  const nameOf = new Map(tables.map(({ path, name }) => [path, name]));
+  const columns = new Map(readers.flatMap((reader) => reader.columns.map((column) => [column.name, column])));
+  columns.set('split', { name: 'split', type: 'text' });
+  const unreadable: UnreadableRow[] = [];
+  async function* batches(): AsyncGenerator<RowBatch> {
+    for (const [index, reader] of readers.entries()) {
+      const { path, parts, name } = tables[index]!;
+      const split = splitOf(basename(path, extname(parts[0]!)))!;
+      for await (const batch of reader.batches) {
+        yield { file: name, rows: batch.rows.map((row) => ({ ...row, split })), numbers: batch.numbers };
+      }
+      unreadable.push(...reader.unreadable.map((row) => ({ ...row, file: nameOf.get(row.file) ?? row.file })));
+    }
+  }
+  return {
+    columns: [...columns.values()],
+    batches: batches(),
+    unreadable,
+    notes: readers.flatMap((reader) => reader.notes),
+    locate: (file, numbers) => {
+      const index = tables.findIndex(({ name }) => name === file);
+      return readers[index]!.locate(tables[index]!.path, numbers);
+    },
+    hash: async () => hashOf(await Promise.all(readers.map((reader) => reader.hash()))),
+    close: async () => void (await Promise.all(readers.map((reader) => reader.close()))),
+  };
+}
+
+async function metadataReader(
+  metadata: readonly (SourceFile & { readonly parts: readonly string[] })[],
+  options: ReadOptions,
+): Promise<RowReader> {
+  const samples: Sample[] = [];
+  const unreadable: UnreadableRow[] = [];
+  const notes: string[] = [];
+  const columns = new Map<string, Column>([['text', { name: 'text', type: 'text' }]]);
+  for (const { path, name, parts } of metadata) {
+    const reader = await TABLES[extname(path)]!(path, options);
+    const folder = resolve(path, '..');
+    const split = parts.length === 2 ? splitOf(parts[0]!) : undefined;
+    try {
+      if (!reader.columns.some((column) => column.name === 'file_name')) {
+        throw new LatheError('invalid-data', `${name}: there is no column "file_name"`, {
+          hint: `The columns are ${reader.columns.map((column) => `"${column.name}"`).join(', ')}.`,
+        });
+      }
+      for (const column of reader.columns) if (column.name !== 'file_name') columns.set(column.name, column);
+      if (split !== undefined) columns.set('split', { name: 'split', type: 'text' });
+      for await (const { rows, numbers } of reader.batches) {
+        for (const [index, { file_name: written, ...rest }] of rows.entries()) {
+          const file = textOf(written);
+          const full = file === undefined ? undefined : resolve(folder, file);
+          const stats = full === undefined ? undefined : statOf(full);
+          if (full === undefined || !stats?.isFile() || !full.startsWith(folder)) {
+            const line = (await reader.locate(path, [numbers[index]!]))[0]!;
+            unreadable.push({
+              file: name,
+              line,
+              reason: 'file_name names no file there',
+              excerpt: excerptOf(file ?? ''),
+            });
+            continue;
+          }
+          samples.push({
+            file: { path: full, name: join(name, '..', file!), bytes: stats.size },
+            row: { ...rest, ...(split !== undefined && { split }), file: file! },
+          });
+        }
+      }
+      unreadable.push(...reader.unreadable.map((row) => ({ ...row, file: name })));
+      notes.push(...reader.notes);
+    } finally {
+      await reader.close();
+    }
+  }
+  columns.set('file', { name: 'file', type: 'text' });
+  return samplesReader(samples, [...columns.values()], options, unreadable, notes);
+}
+
+function samplesReader(
+  samples: readonly Sample[],
+  columns: readonly Column[],
+  options: ReadOptions,
+  unreadable: UnreadableRow[] = [],
+  notes: readonly string[] = [],
+): RowReader {
+  const hash = createHash('sha256');
+  async function* batches(): AsyncGenerator<RowBatch> {
+    for (let start = 0; start < samples.length; start += BATCH) {
+      options.signal?.throwIfAborted();
+      const some = samples.slice(start, start + BATCH);
+      const contents = await Promise.all(
+        some.map(({ file }) => (file.bytes > LARGEST_FILE ? undefined : readFile(file.path))),
+      );
+      const rows: Row[] = [];
+      const files: string[] = [];
+      for (const [index, { file, row }] of some.entries()) {
+        const bytes = contents[index];
+        const text = bytes === undefined ? undefined : decodeUtf8(bytes);
+        hash.update(`${file.name}\0`).update(bytes ?? '');
+        if (text === undefined || text.includes('\0')) {
+          const reason =
+            bytes === undefined
+              ? `a file of more than ${LARGEST_FILE} bytes`
+              : text === undefined
+                ? 'bytes that are not UTF-8'
+                : 'not a text file';
+          unreadable.push({ file: file.name, line: 1, reason, excerpt: '' });
+          continue;
+        }
+        rows.push({ text: text.startsWith('\ufeff') ? text.slice(1) : text, ...row });
+        files.push(file.name);
+      }
+      options.onProgress?.(Math.min(samples.length, start + BATCH), samples.length, 'reading files');
+      yield { file: files, rows, numbers: new Uint8Array(rows.length).fill(1) };
+    }
+  }
+  return {
+    columns,
+    batches: batches(),
+    unreadable,
+    notes,
+    locate: async (_file, numbers) => numbers,
+    hash: async () => hash.digest('hex'),
+    close: async () => {},
+  };
+}
+
+function hashOf(hashes: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const one of hashes) hash.update(one);
+  return hash.digest('hex');
+}
