@@ -1,5 +1,6 @@
 export * from './attributes.ts';
 export * from './builder.ts';
+export { check, problems } from './check.ts';
 export {
   broadcastShapes,
   equalDimensions,
