@@ -1,6 +1,28 @@
 export { type BucketedBatchesOptions, bucketedBatches, paddingShare } from './batches.ts';
 export { deserializeDataset, serializeDataset } from './dataset-buffer.ts';
+export {
+  type CleaningStep,
+  type CleaningStepInput,
+  cleaningSchema,
+  cleaningStepSchema,
+  DEFAULT_CLEANING,
+} from './cleaning/schema.ts';
+export {
+  type DatasetFacts,
+  datasetFactsSchema,
+  isPrepared,
+  openDataset,
+  type PreparedDataset,
+} from './dataset.ts';
 export { type EncodeAllOptions, type EncodedTexts, encodeAll, tokenColumns } from './encoding.ts';
+export { htmlToText } from './html-to-text.ts';
+export { type Mail, mailText, parseMail } from './mail.ts';
+export { datasetFromFile, type PrepareOptions, prepareDataset } from './prepare.ts';
+export { excerptOf, type Row, type RowBatch, type RowReader, textOf, type UnreadableRow, type Value } from './row.ts';
+export { readRows } from './sources/index.ts';
+export { type ReadOptions, type Source, type SourceInput, sourceSchema } from './sources/source.ts';
+export { sourceOf } from './sources/source-of.ts';
+export { DEFAULT_FRACTIONS, type Fractions, fractionsSchema, SPLITS, type SplitName } from './split.ts';
 export {
   type Column,
   type ColumnType,
