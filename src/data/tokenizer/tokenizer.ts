@@ -92,7 +92,7 @@ export function loadTokenizer(tokenizerFile: string | object, configFile: Tokeni
     typeof unknownName === 'string' ? vocabulary.get(unknownName) : (idNamed('unk_token') ?? vocabulary.get('<unk>'));
 
   const own = rules !== undefined && unknownId !== undefined;
-  const library = own ? undefined : libraryTokens(file, configFile);
+  const library = own ? undefined : libraryTokens(file, configFile, tokens);
   const prefix = typeof file.model.continuing_subword_prefix === 'string' ? file.model.continuing_subword_prefix : '##';
   const tokenize: TokenizeText =
     library?.tokenize ??
