@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { evaluateShape } from './dimension.ts';
+import { decodeModel } from './encoding.ts';
 import { inferShapes, inferTypes } from './infer.ts';
 import type { Dimension, Model } from './ir.ts';
-import { decodeModel } from './read.ts';
 
 /**
  * BERT and DistilBERT as PyTorch's exporters write them, with the real shapes of every value at two input sizes by ONNX

@@ -118,6 +118,19 @@ describe('the pass', () => {
   });
 });
 
+test('dimensions of -1 are unknown, and denotations stay', () => {
+  const graph = new GraphBuilder();
+  const x = graph.input('x', 'float32', [-1, 8]);
+  graph.output(graph.op('Relu', [x], {}, 'y'));
+  const model = graph.build();
+  const y: ValueInfo = {
+    name: 'y',
+    type: { kind: 'tensor', dtype: 'float32', shape: [-1, -1], dimensionDenotations: ['DATA_BATCH', ''] },
+  };
+  const { outputs } = inferShapes({ ...model, graph: { ...model.graph, outputs: [y] } }).model.graph;
+  expect(outputs).toEqual([{ name: 'y', type: { ...y.type, shape: [null, 8] } }]);
+});
+
 /** The elements that a graph over `x` float32[batch, sequence, 12, 32] computes. */
 function elementsOf(
   build: (graph: GraphBuilder, shape: Value, x: Value) => Value,

@@ -2,8 +2,9 @@ import { LatheError } from '../base/errors.ts';
 import { sizeOf } from '../base/shape.ts';
 import type { Tensor } from '../base/tensor.ts';
 import { describeNode } from './attributes.ts';
+import { bindAttributes, type Functions, functionsOf } from './functions.ts';
 import type {
-  Attribute,
+  Dimension,
   FunctionDefinition,
   Graph,
   Model,
@@ -40,7 +41,7 @@ export interface InferOptions {
  */
 export function inferTypes(model: Model, options: InferOptions = {}): ReadonlyMap<string, InferredValue> {
   const run: Run = {
-    functions: new Map(model.functions.map((item) => [functionKey(item), item])),
+    functions: functionsOf(model),
     // Before IR version 4 every weight had to be an input as well, and was none.
     constantInputs: model.irVersion < 4,
     depth: 0,
@@ -49,7 +50,7 @@ export function inferTypes(model: Model, options: InferOptions = {}): ReadonlyMa
   for (const { name, type } of model.graph.inputs) {
     const given = options.inputs?.[name];
     if (given !== undefined) scope.values.set(name, { type: { kind: 'tensor', ...given } });
-    else if (type !== undefined && !scope.values.has(name)) scope.values.set(name, { type });
+    else if (type !== undefined && !scope.values.has(name)) scope.values.set(name, { type: withoutNegatives(type) });
   }
   for (const name of Object.keys(options.inputs ?? {})) {
     if (!model.graph.inputs.some((input) => input.name === name)) {
@@ -74,7 +75,8 @@ export function inferShapes(model: Model, options: InferOptions = {}): { model: 
     const type = types.get(info.name)?.type;
     if (type === undefined || sameType(type, info.type)) return info;
     changed = true;
-    return { ...info, type };
+    // Denotations and fields that nobody knows stay.
+    return { ...info, type: type.kind === info.type?.kind ? { ...info.type, ...type } : type };
   };
   const known = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
   const valueInfo = graph.valueInfo.map(refine);
@@ -96,7 +98,7 @@ export function inferShapes(model: Model, options: InferOptions = {}): { model: 
 }
 
 interface Run {
-  readonly functions: ReadonlyMap<string, FunctionDefinition>;
+  readonly functions: Functions;
   readonly constantInputs: boolean;
   /** How deep subgraphs and functions are nested. */
   depth: number;
@@ -118,28 +120,18 @@ function opsetsOf(model: Pick<Model, 'opsets'>): ReadonlyMap<string, number> {
   return new Map(model.opsets.map(({ domain, version }) => [domain, version]));
 }
 
-function functionKey({
-  domain,
-  name,
-  overload = '',
-}: Pick<FunctionDefinition, 'domain' | 'name' | 'overload'>): string {
-  return `${domain}:${name}:${overload}`;
-}
-
 function scopeOf(graph: Graph, parent: Scope | undefined, opsets: ReadonlyMap<string, number>, run: Run): Scope {
   const declared = new Map<string, ValueType>();
   for (const { name, type } of [...graph.valueInfo, ...graph.outputs]) {
-    if (type !== undefined && type.kind !== 'undefined') declared.set(name, type);
+    if (type !== undefined && type.kind !== 'undefined') declared.set(name, withoutNegatives(type));
   }
   const scope: Scope = { parent, values: new Map(), constants: new Map(), declared, opsets };
   const inputs = new Set(run.constantInputs ? [] : graph.inputs.map(({ name }) => name));
   for (const [name, value] of graph.initializers) {
     if (value.dtype === 'undefined') continue;
+    // The default of an input: a caller may replace it.
+    if (inputs.has(name)) continue;
     const type: ValueType = { kind: 'tensor', dtype: value.dtype, shape: value.dims };
-    if (inputs.has(name)) {
-      // A default that a caller may replace: its value is not for sure.
-      continue;
-    }
     const elements = elementsOfStored(value);
     scope.values.set(name, elements === undefined ? { type } : { type, elements });
     scope.constants.set(name, value);
@@ -149,6 +141,13 @@ function scopeOf(graph: Graph, parent: Scope | undefined, opsets: ReadonlyMap<st
     scope.values.set(values.name, { type: { kind: 'tensor', dtype: values.dtype, shape: dims } });
   }
   return scope;
+}
+
+/** Some exporters write -1 for a dimension that they do not know. */
+function withoutNegatives(type: ValueType): ValueType {
+  const isNegative = (dim: Dimension): boolean => typeof dim === 'number' && dim < 0;
+  if (type.kind !== 'tensor' || !type.shape?.some(isNegative)) return type;
+  return { ...type, shape: type.shape.map((dim) => (isNegative(dim) ? null : dim)) };
 }
 
 function inferNodes(nodes: readonly Node[], scope: Scope, run: Run): void {
@@ -167,10 +166,7 @@ function inferNodes(nodes: readonly Node[], scope: Scope, run: Run): void {
 }
 
 function inferNode(node: Node, scope: Scope, run: Run): readonly (InferredValue | undefined)[] {
-  const definition =
-    run.functions.size === 0
-      ? undefined
-      : run.functions.get(functionKey({ domain: node.domain, name: node.opType, overload: node.overload ?? '' }));
+  const definition = run.functions.definitionOf(node);
   if (definition !== undefined) return inferFunction(definition, node, scope, run);
   if (!isKnownOperator(node)) return [];
   return SHAPE_RULES[node.opType](contextOf(node, scope, run));
@@ -270,30 +266,12 @@ function inferFunction(
       if (value !== undefined) scope.values.set(name, value);
     }
     inferNodes(
-      definition.nodes.map((inner) => withAttributesOf(inner, node, definition)),
+      definition.nodes.map((inner) => bindAttributes(inner, node, definition)),
       scope,
       run,
     );
     return definition.outputs.map((name) => lookUp(scope, name));
   });
-}
-
-/** A node of a function's body with the attributes that refer to the call's replaced by them. */
-function withAttributesOf(inner: Node, call: Node, definition: FunctionDefinition): Node {
-  const attributes = new Map<string, Attribute>();
-  let replaced = false;
-  for (const [name, attribute] of inner.attributes) {
-    if (attribute.kind === 'reference') {
-      const value = call.attributes.get(attribute.value) ?? definition.attributeDefaults.get(attribute.value);
-      if (value !== undefined) attributes.set(name, value);
-      replaced = true;
-    } else if (attribute.kind === 'graph') {
-      const nodes = attribute.value.nodes.map((item) => withAttributesOf(item, call, definition));
-      replaced ||= nodes.some((item, index) => item !== attribute.value.nodes[index]);
-      attributes.set(name, replaced ? { ...attribute, value: { ...attribute.value, nodes } } : attribute);
-    } else attributes.set(name, attribute);
-  }
-  return replaced ? { ...inner, attributes } : inner;
 }
 
 function nested<T>(run: Run, node: Node, work: () => T): T {

@@ -5,6 +5,7 @@ import {
   divideDimensions,
   formatShape,
   isAtMost,
+  maximumOfDimensions,
   minimumOfDimensions,
   multiplyDimensions,
   subtractDimensions,
@@ -196,11 +197,16 @@ function forwardDistance(dim: Dimension, start: Dimension, end: Dimension): Dime
   const from = fromFront(start, dim);
   const to = typeof end === 'number' && end >= FAR ? dim : fromFront(end, dim);
   if (from === 0 && equal(to, dim)) return dim;
-  const available = subtractDimensions(dim, from);
+  const available = atLeastZero(subtractDimensions(dim, from), from);
   if (equal(to, dim) || isAtMost(dim, to)) return available;
-  const wanted = subtractDimensions(to, from);
+  const wanted = atLeastZero(subtractDimensions(to, from), from);
   if (isAtMost(to, dim) || (typeof wanted === 'number' && wanted <= 1)) return wanted;
   return minimumOfDimensions(wanted, available);
+}
+
+/** A slice that starts beyond its end is empty; one at a number is taken to start within its dimension. */
+function atLeastZero(length: Dimension, start: Dimension): Dimension {
+  return typeof start === 'string' ? maximumOfDimensions(length, 0) : length;
 }
 
 function backwardDistance(dim: Dimension, start: Dimension, end: Dimension): Dimension {
@@ -370,6 +376,8 @@ const compress: ShapeRule = (context) => {
 /** The indices of elements that are not 0: [rank, count]. */
 const nonZero: ShapeRule = (context) => {
   const type = context.input(0);
+  // Of a scalar the specification makes no rows, ONNX Runtime and NumPy one.
+  if (type?.shape?.length === 0) return [inferredTensor('int64', [null, null])];
   const source = elementTensorOf(context.inputValue(0));
   if (source === undefined || !isConcrete(source.elements)) {
     return [inferredTensor('int64', [type?.shape?.length ?? null, null])];
