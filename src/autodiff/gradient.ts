@@ -19,6 +19,7 @@ import { raisedOperatorSet } from './operator-set.ts';
 import type { GradientOptions } from './options.ts';
 import { dependencyPath, describePath } from './path.ts';
 import { readsOf } from './reads.ts';
+import { recognizeGelu } from './recognize.ts';
 import type { GradientRow, GradientRule } from './rule.ts';
 import { GRADIENT_RULES } from './rules.ts';
 import { scalarOf, zerosLike } from './shapes.ts';
@@ -36,12 +37,14 @@ export function gradient(model: Model, options: GradientOptions): Model {
   const rules = { ...GRADIENT_RULES, ...options.rules } as Readonly<Record<string, GradientRow>>;
   const types = inferTypes(model);
   checkNames(graph, types, options);
-  const plan = planWalk(graph, types, rules, options);
+  const known = knownValues(graph, types);
+  const visible = new Set([options.of, ...options.withRespectTo, ...(options.keep ?? [])]);
+  const plan = planWalk(recognizeGelu(graph, known, visible), graph, types, rules, options);
   const opset = raisedOperatorSet(
     model,
     plan.steps.map(({ node, rule }) => ({ node, operatorSet: rule.operatorSet })),
   );
-  return walk(model, opset, types, plan, options);
+  return walk(model, opset, types, known, plan, options);
 }
 
 interface Plan {
@@ -53,6 +56,7 @@ interface Plan {
 
 /** Finds the nodes between the wanted values and `of`; only those are differentiated. */
 function planWalk(
+  nodes: readonly Node[],
   graph: Graph,
   types: ReadonlyMap<string, InferredValue>,
   rules: Readonly<Record<string, GradientRow>>,
@@ -60,7 +64,7 @@ function planWalk(
 ): Plan {
   const active = new Set(options.withRespectTo);
   const candidates: { node: Node; row: GradientRow | undefined }[] = [];
-  for (const node of graph.nodes) {
+  for (const node of nodes) {
     if (!readsOf(node).some((name) => active.has(name))) continue;
     const row = rowOf(node, rules);
     if (row?.kind === 'noGradient') continue;
@@ -82,19 +86,19 @@ function walk(
   model: Model,
   opset: number,
   types: ReadonlyMap<string, InferredValue>,
+  known: Known,
   plan: Plan,
   options: GradientOptions,
 ): Model {
   const { graph } = model;
   const build = new GraphBuilder({ opset, extending: graph });
-  const known = knownValues(graph, types);
   const contributions = new Map<string, Value[]>();
   const extraOutputs = new Map<Node, Map<number, string>>();
   const gradientOf = (value: string): Value | undefined => {
     const list = contributions.get(value);
     if (list === undefined) return undefined;
-    const [first, second] = list;
-    const total = list.length === 1 ? first! : list.length === 2 ? build.add(first!, second!) : build.op('Sum', list);
+    // Two at a time: ONNX Runtime runs Add on all threads and Sum on one.
+    const total = list.reduce((sum, contribution) => build.add(sum, contribution));
     contributions.set(value, [total]);
     return total;
   };

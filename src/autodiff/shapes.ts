@@ -113,7 +113,8 @@ export function positionsOf(context: GradientContext, value: Value): Value {
 export function addAtPositions(context: GradientContext, target: Value, positions: Value, gradient: Value): Value {
   const { build } = context;
   const flat = build.int64s([-1]);
-  const count = build.unsqueeze(build.op('Size', [target]), [0]);
+  const size = knownSize(context.shapeOf(target));
+  const count = size === undefined ? build.unsqueeze(build.op('Size', [target]), [0]) : build.int64s([size]);
   const sums = build.scatterAdd(
     zerosOf(context, count, context.dataTypeOf(target)),
     build.reshape(positions, flat),

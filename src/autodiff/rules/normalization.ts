@@ -2,7 +2,7 @@ import { DATA_TYPES, normalizeAxis, numbersOf } from '../../base/index.ts';
 import { floatOf, intOf, type Value } from '../../graph/index.ts';
 import { sumTo } from '../broadcast.ts';
 import { type GradientContext, rule } from '../rule.ts';
-import { castLike, scalarLike, scalarOf } from '../shapes.ts';
+import { castLike, sameShape, scalarLike, scalarOf } from '../shapes.ts';
 
 export const NORMALIZATION = {
   // y (dy - Σ dy y)
@@ -71,10 +71,8 @@ function layerNormalization(context: GradientContext): readonly (Value | undefin
     return back(sumTo(context, gradient, { value: x, shape }, { value, shape: context.shapeOf(value) }));
   };
   const dx = (): Value => {
-    const g = build.mul(dy, wide(scale));
-    const mean = build.reduceMean(g, axes);
-    const projection = build.reduceMean(build.mul(g, normalized), axes);
-    const tangent = build.sub(build.sub(g, mean), build.mul(normalized, projection));
+    const { mean, projection } = scaledMeans(context, dy, weighted, wide(scale), axes);
+    const tangent = build.sub(build.sub(build.mul(dy, wide(scale)), mean), build.mul(normalized, projection));
     return back(build.mul(tangent, inverse));
   };
   return [
@@ -82,6 +80,28 @@ function layerNormalization(context: GradientContext): readonly (Value | undefin
     context.needs(1) ? parameter(weighted, 1) : undefined,
     context.needs(2) ? parameter(dy, 2) : undefined,
   ];
+}
+
+/** mean(g) and mean(g x̂) over the normalized axes, where g = dy scale. */
+function scaledMeans(
+  context: GradientContext,
+  dy: Value,
+  weighted: Value,
+  scale: Value,
+  axes: readonly number[],
+): { readonly mean: Value; readonly projection: Value } {
+  const { build } = context;
+  const size = axes.length === 1 ? context.shapeOf(context.input(0)).at(-1) : undefined;
+  if (typeof size === 'number' && size > 0 && sameShape([size], context.shapeOf(context.input(1)))) {
+    // Products with the column scale/N: they spare two passes that would write g and g x̂.
+    const dtype = context.dataTypeOf(context.input(0)) === 'float64' ? 'float64' : 'float32';
+    const column = build.unsqueeze(build.mul(scale, scalarOf(context, 1 / size, dtype)), [1]);
+    return { mean: build.matMul(dy, column), projection: build.matMul(weighted, column) };
+  }
+  return {
+    mean: build.reduceMean(build.mul(dy, scale), axes),
+    projection: build.reduceMean(build.mul(weighted, scale), axes),
+  };
 }
 
 /** x - mean, and the inverse standard deviation: the operator's own where they have the precision of x. */
