@@ -1,5 +1,6 @@
 import { DATA_TYPES, type DataType } from './dtype.ts';
 import { LatheError } from './errors.ts';
+import { isSmallFloat, smallFloatBits, smallFloatTable } from './float16.ts';
 import { formatDims, sizeOf } from './shape.ts';
 
 export type TypedArray =
@@ -94,11 +95,18 @@ export function tensorFrom(
   dims?: readonly number[],
 ): Tensor {
   const list = typeof values === 'number' ? [values] : values;
+  const shape = dims ?? (typeof values === 'number' ? [] : [list.length]);
+  if (DATA_TYPES[dtype].bits < 8 && list.length > 0)
+    throw new LatheError('unsupported', `${dtype} is packed: expected a type with an element a place`, {
+      hint: 'Use fromFloat64() or fromIntegers().',
+    });
   const data = new ARRAYS[dtype](list.length);
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+  if (isSmallFloat(dtype)) {
+    for (let index = 0; index < list.length; index++) data[index] = smallFloatBits(dtype, list[index]!);
+  } else if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     for (let index = 0; index < list.length; index++) data[index] = BigInt(list[index]!);
   } else data.set(list);
-  return tensor(dtype, dims ?? (typeof values === 'number' ? [] : [list.length]), data);
+  return tensor(dtype, shape, data);
 }
 
 /** A tensor of zeros. */
@@ -106,8 +114,17 @@ export function zeros(dtype: Exclude<DataType, 'string'>, dims: readonly number[
   return tensor(dtype, dims, new ARRAYS[dtype](lengthOf(dtype, sizeOf(dims))));
 }
 
-/** The elements as ordinary numbers. Throws for strings and for 64-bit integers beyond 2^53. */
+/** The elements as ordinary numbers. Throws for strings, packed types, and 64-bit integers beyond 2^53. */
 export function numbersOf(value: Tensor): number[] {
+  const { dtype } = value;
+  if (DATA_TYPES[dtype].bits < 8 && dtype !== 'string')
+    throw new LatheError('unsupported', `${dtype} is packed: expected a type with an element a place`, {
+      hint: 'Use float64Of() or integersOf().',
+    });
+  if (isSmallFloat(dtype)) {
+    const table = smallFloatTable(dtype);
+    return Array.from(value.data as Uint16Array, (code) => table[code]!);
+  }
   const out = new Array<number>(value.data.length);
   for (let index = 0; index < out.length; index++) {
     const element = value.data[index]!;

@@ -110,6 +110,7 @@ export function parseEquation(equation: string, ranks: readonly number[]): Equat
   const terms = written.map((term, operand) => expand(term, ranks[operand]!));
   if (right !== undefined) {
     const result = expand(right, undefined);
+    if (widest > 0 && !right.includes('...')) throw wrong('the result leaves out the axes of the ellipsis');
     const known = new Set(terms.flat());
     for (const label of result) if (!known.has(label)) throw wrong(`"${label}" of the result is in no operand`);
     if (new Set(result).size !== result.length) throw wrong('the result repeats a label');

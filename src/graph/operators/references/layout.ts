@@ -124,7 +124,8 @@ function reshape(context: ReferenceContext): readonly Tensor[] {
     return x.dims[axis]!;
   });
   const open = dims.indexOf(-1);
-  if (open >= 0) dims[open] = sizeOf(x.dims) / sizeOf(dims.filter((_, axis) => axis !== open)) || 0;
+  // Where the others make 0, what is left is anyone's guess: NaN, which fails below.
+  if (open >= 0) dims[open] = sizeOf(x.dims) / sizeOf(dims.filter((_, axis) => axis !== open));
   if (sizeOf(dims) !== sizeOf(x.dims) || dims.some((dim) => dim < 0 || !Number.isInteger(dim)))
     throw new LatheError('shape', `${formatDims(x.dims)} does not reshape to ${formatDims(target)}`);
   return [reshaped(x, dims)];

@@ -123,8 +123,9 @@ function reduce({ float, integer }: Reduction): Reference {
     const x = required(context, 0);
     const rank = x.dims.length;
     const given = listOf(context, 'axes', 1) ?? [];
-    if (given.length === 0 && intOf(context.node, 'noop_with_empty_axes', 0) === 1) return [x];
-    const axes = given.length === 0 ? x.dims.map((_, axis) => axis) : given.map((axis) => normalizeAxis(axis, rank));
+    // Over the empty set of axes every element is its own reduction: ReduceSumSquare then still squares.
+    const all = given.length === 0 && intOf(context.node, 'noop_with_empty_axes', 0) === 0;
+    const axes = all ? x.dims.map((_, axis) => axis) : given.map((axis) => normalizeAxis(axis, rank));
     const dims = reducedDims(x.dims, axes, intOf(context.node, 'keepdims', 1) === 1);
     const { starts, offsets } = linesAlong(x.dims, axes);
     const dtype = x.dtype as NumericType;
