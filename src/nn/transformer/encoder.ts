@@ -1,10 +1,11 @@
 import { DATA_TYPES, LatheError, type Tensor } from '../../base/index.ts';
 import { GraphBuilder, type Model, type Value } from '../../graph/index.ts';
 import { type Build, VERSIONS } from '../build.ts';
+import type { Initialization } from '../initialization.ts';
 import { activation } from '../layers/activation.ts';
 import { type AttentionShapes, selfAttention } from '../layers/attention.ts';
 import { dropout } from '../layers/dropout.ts';
-import { embedding } from '../layers/embedding.ts';
+import { addSmallEmbedding, embedding } from '../layers/embedding.ts';
 import { feedForward } from '../layers/feed-forward.ts';
 import { layerNorm } from '../layers/layer-norm.ts';
 import { linear } from '../layers/linear.ts';
@@ -131,35 +132,41 @@ function embeddings(
   const { ids, types, shapes } = inputs;
   const initialization = { normal: settings.initializerRange };
   const withPadding = { ...initialization, zeroRow: settings.paddingId };
-  const table = (name: string, count: number): Value =>
-    parameter(build, `${name}.weight`, [count, hidden], initialization);
+  const words = { count: settings.vocabularySize, size: hidden, initialization: withPadding };
+  let x = embedding(build, ids, names.words, words); // [B, T, hidden]
 
-  let x = embedding(build, ids, names.words, {
-    count: settings.vocabularySize,
-    size: hidden,
-    initialization: withPadding,
-  }); // [B, T, hidden]
-  if (settings.tokenTypes > 0) {
-    const typeTable = table(names.tokenTypes, settings.tokenTypes);
-    x = graph.add(x, types === undefined ? graph.slice(typeTable, [0], [1], [0]) : graph.gather(typeTable, types));
-  }
+  const rows = { count: settings.positions, size: hidden };
   x = graph.add(
     x,
     positions === 'counted'
-      ? firstRows(build, table(names.positions, settings.positions), shapes.sequence) // [T, hidden]
+      ? firstRows(build, names.positions, { ...rows, initialization }, shapes.sequence) // [T, hidden]
       : embedding(build, positionsAfterPadding(build, ids, settings.paddingId), names.positions, {
-          count: settings.positions,
-          size: hidden,
+          ...rows,
           initialization: withPadding,
         }), // [B, T, hidden]
   );
-  x = layerNorm(build, graph.reshape(x, shapes.merged), names.norm, { size: hidden, epsilon }); // [B · T, hidden]
+
+  x = graph.reshape(x, shapes.merged); // [B · T, hidden]
+  const kinds = { count: settings.tokenTypes, size: hidden, initialization };
+  if (types !== undefined) {
+    x = addSmallEmbedding(build, x, graph.reshape(types, graph.int64s([-1])), names.tokenTypes, kinds);
+  } else if (settings.tokenTypes > 0) {
+    x = graph.add(x, firstRows(build, names.tokenTypes, kinds, graph.int64s([1]))); // [B · T, hidden] + [1, hidden]
+  }
+  x = layerNorm(build, x, names.norm, { size: hidden, epsilon });
   return dropout(build, x, names.dropout, { probability: hiddenDropout, shape: ['batch*sequence', hidden] });
 }
 
-/** A slice rather than a gather: its gradient is a padding, which costs nothing. */
-function firstRows({ graph }: Build, table: Value, count: Value): Value {
-  return graph.op('Slice', [table, graph.int64s([0]), count, graph.int64s([0])]);
+/** The first rows of an embedding: a slice rather than a gather, because its gradient is a padding, which costs nothing. */
+function firstRows(
+  build: Build,
+  name: string,
+  options: { readonly count: number; readonly size: number; readonly initialization: Initialization },
+  wanted: Value,
+): Value {
+  const { graph } = build;
+  const table = parameter(build, `${name}.weight`, [options.count, options.size], options.initialization);
+  return graph.op('Slice', [table, graph.int64s([0]), wanted, graph.int64s([0])]);
 }
 
 /** [B, T]: how many tokens that are not padding came so far, plus the padding id; padding keeps the padding id. */
