@@ -66,7 +66,7 @@ export interface Collected {
   };
   readonly leaks: readonly LeakingPair[];
   readonly groupLeaks: readonly { readonly row: number; readonly other: number; readonly group: string }[];
-  readonly hasSplits: boolean;
+  readonly duplicatesKept: CleaningRun['duplicatesKept'];
   isKept(row: number): boolean;
   drop(row: number): void;
   /** File and line of rows given by number. */
@@ -143,6 +143,8 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     together,
     labelOf,
     splitOf: splitNumber,
+    // A step may still rename a column to be the label: a label that is missing by name is not yet one that is missing.
+    isUsable: (row) => whyUnusable(row, roles) === undefined || lacksOnlyLabelColumn(row, roles),
     isKept,
     drop,
   });
@@ -223,8 +225,8 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     steps: cleaning.steps,
     unusable: { count: unusable, reasons, shown },
     leaks: cleaning.leaks(),
+    duplicatesKept: cleaning.duplicatesKept,
     groupLeaks,
-    hasSplits: roles.split !== undefined,
     isKept,
     drop,
     close,
@@ -257,6 +259,11 @@ function whyUnusable(row: Row, roles: ColumnRoles): string | undefined {
   const label = row[roles.label];
   if (label === undefined || label === null || label === '') return `no ${roles.label}`;
   return textOf(label) === undefined ? `${roles.label} is ${kindOf(label)}` : undefined;
+}
+
+function lacksOnlyLabelColumn(row: Row, roles: ColumnRoles): boolean {
+  const label = roles.label;
+  return label !== undefined && !Object.hasOwn(row, label) && whyUnusable(row, { text: roles.text }) === undefined;
 }
 
 function kindOf(value: Value): string {

@@ -129,7 +129,7 @@ export async function openDataset(directory: string): Promise<PreparedDataset> {
       hint: 'Prepare the data again: what was measured on it would no longer hold.',
     });
   }
-  return preparedDataset(facts, directory, (split) => readJsonLines(join(directory, splitFile(split))));
+  return preparedDataset(facts, directory, (split) => readSplitFile(directory, split));
 }
 
 /** A dataset over a way to read its splits. */
@@ -150,7 +150,9 @@ export function preparedDataset(
   };
 }
 
-async function* readJsonLines(path: string): AsyncGenerator<Row> {
+/** The rows of a split, from its file. */
+export async function* readSplitFile(directory: string, split: SplitName): AsyncGenerator<Row> {
+  const path = join(directory, splitFile(split));
   for await (const { lines } of readLines(path)) for (const line of lines) if (line) yield JSON.parse(line) as Row;
 }
 

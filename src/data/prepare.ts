@@ -13,13 +13,15 @@ import {
   type DatasetFacts,
   FACTS_FILE,
   isPrepared,
-  openDataset,
   type PreparedDataset,
   preparedDataset,
+  readSplitFile,
   type StepEffect,
   splitFile,
 } from './dataset.ts';
-import { type Row, textOf } from './row.ts';
+import { type DataReport, type RowPair, startReport } from './report/data-report.ts';
+import { renderDataReport } from './report/render.ts';
+import { type Row, textOf, type Value } from './row.ts';
 import { statOf } from './sources/files.ts';
 import { type Progress, type Source, type SourceInput, sourceSchema } from './sources/source.ts';
 import { type Fractions, fractionsSchema, SPLITS, type SplitName } from './split.ts';
@@ -45,6 +47,8 @@ export interface PrepareOptions {
   readonly leaks?: 'fail' | 'allow' | 'drop-from-train' | undefined;
   /** What relative paths of the source are relative to. Default: the working directory. */
   readonly directory?: string | undefined;
+  /** Tokens of a text, for the share of texts that training will cut. Default: 1.3 a word. */
+  readonly countTokens?: ((text: string) => number) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: Progress | undefined;
 }
@@ -67,19 +71,20 @@ interface Plan {
  * Throws `usage` for options and columns that do not fit, `invalid-data` for data that nothing can be learned from, `leak` when
  * a text or group is on both sides of a given split, and `io`.
  */
-export async function prepareDataset(options: PrepareOptions & { readonly out: string }): Promise<PreparedDataset> {
+export async function prepareDataset(options: PrepareOptions & { readonly out: string }): Promise<ReportedDataset> {
   const plan = planOf(options);
   refuseToReplace(options.out);
-  const facts = await writeFolderAtomically(options.out, async (folder) => {
+  const { facts, report } = await writeFolderAtomically(options.out, async (folder) => {
     const collected = await collectFor(plan, options, folder);
     try {
       const writers = await Promise.all(SPLITS.map((split) => openSplitFile(join(folder, splitFile(split)))));
       try {
         const made = await build(plan, collected, (split, row) => writers[split]!.write(row), options);
         const files = await Promise.all(writers.map((writer) => writer.finish()));
-        const facts = { ...made, ...describeFiles(files) };
+        const facts: DatasetFacts = { ...made.facts, ...describeFiles(files) };
         await writeWhole(join(folder, FACTS_FILE), `${JSON.stringify(facts, null, 2)}\n`);
-        return facts;
+        await writeWhole(join(folder, 'report.html'), renderDataReport(made.report, titleOf(plan.source)));
+        return { facts, report: made.report };
       } finally {
         await Promise.all(writers.map((writer) => writer.close()));
       }
@@ -87,11 +92,11 @@ export async function prepareDataset(options: PrepareOptions & { readonly out: s
       await collected.close();
     }
   });
-  return openDataset(options.out).then((dataset) => ({ ...dataset, facts }));
+  return { ...preparedDataset(facts, options.out, (split) => readSplitFile(options.out, split)), report };
 }
 
 /** As {@link prepareDataset}, kept in memory: for training straight from a file. */
-export async function datasetFromFile(options: PrepareOptions): Promise<PreparedDataset> {
+export async function datasetFromFile(options: PrepareOptions): Promise<ReportedDataset> {
   const plan = planOf(options);
   const collected = await collectFor(plan, options, undefined);
   try {
@@ -107,9 +112,22 @@ export async function datasetFromFile(options: PrepareOptions): Promise<Prepared
       }
       return { bytes, sha256: hash.digest('hex') };
     });
-    return preparedDataset({ ...made, ...describeFiles(files) }, undefined, async function* (split) {
+    const facts: DatasetFacts = { ...made.facts, ...describeFiles(files) };
+    const dataset = preparedDataset(facts, undefined, async function* (split) {
       yield* held[SPLITS.indexOf(split)]!;
     });
+    return { ...dataset, report: made.report };
+  } finally {
+    await collected.close();
+  }
+}
+
+/** Reports on data as {@link prepareDataset} would prepare it, and writes nothing. Leaks are reported, not thrown. */
+export async function inspectData(options: PrepareOptions): Promise<DataReport> {
+  const plan: Plan = { ...planOf(options), leaks: 'allow' };
+  const collected = await collectFor(plan, options, undefined);
+  try {
+    return (await build(plan, collected, async () => {}, options)).report;
   } finally {
     await collected.close();
   }
@@ -143,9 +161,17 @@ function collectFor(plan: Plan, options: PrepareOptions, temporaryDirectory: str
   });
 }
 
-type Made = Omit<DatasetFacts, 'files' | 'contentHash'>;
+/** A dataset and what is known of it. */
+export interface ReportedDataset extends PreparedDataset {
+  readonly report: DataReport;
+}
 
-/** Splits what was collected and hands each row to its split. */
+interface Made {
+  readonly facts: Omit<DatasetFacts, 'files' | 'contentHash'>;
+  readonly report: DataReport;
+}
+
+/** Splits what was collected, hands each row to its split, and reports on them. */
 async function build(
   plan: Plan,
   collected: Collected,
@@ -158,45 +184,44 @@ async function build(
   const kept = splits.reduce((sum, split) => sum + (split === 255 ? 0 : 1), 0);
   const read = collected.rowsRead + collected.reader.unreadable.length;
   const unusable = collected.unusable.count + collected.reader.unreadable.length;
-  if (kept === 0) throw await nothingLeft(collected, read);
+  if (kept === 0) throw nothingLeft(collected, read);
+  const classes = roles.label !== undefined && plan.target === 'class';
+  if (classes) refuseOneClass(collected, splits, kept);
+  const leaks = leakingPairs(collected, splits);
+  if (leaks.length > 0 && plan.leaks === 'fail') throw await leakError(collected, leaks);
 
   const sizes: Record<SplitName, number> = { train: 0, validation: 0, test: 0 };
   const labelCounts = new Map<string, Record<SplitName, number>>();
   const columns = new Set<string>();
-  let index = 0;
+  const builder = startReport(collected, { countTokens: options.countTokens });
+  let index = -1;
   for await (const row of collected.spool.rows()) {
-    const split = splits[index++]!;
+    const split = splits[++index]!;
     if (split === 255) continue;
     const name = SPLITS[split]!;
     sizes[name]++;
     for (const column in row) columns.add(column);
-    if (roles.label !== undefined && plan.target === 'class') {
-      const label = textOf(row[roles.label])!;
+    if (classes) {
+      const label = textOf(row[roles.label!])!;
       let counts = labelCounts.get(label);
       if (counts === undefined) {
         counts = { train: 0, validation: 0, test: 0 };
         labelCounts.set(label, counts);
       }
       counts[name]++;
-    }
+    } else if (roles.label !== undefined) refuseNonNumber(row[roles.label]!, roles.label);
+    builder.add(row, collected.labels.data[index]!);
     await put(split, row);
     if (index % 1024 === 0) {
       options.signal?.throwIfAborted();
       options.onProgress?.(index, splits.length, 'writing splits');
     }
   }
+  options.onProgress?.(splits.length, splits.length, 'writing splits');
   const labels = [...labelCounts.keys()].sort();
-  if (roles.label !== undefined && plan.target === 'class' && labels.length < 2) {
-    throw new LatheError(
-      'invalid-data',
-      `column "${roles.label}": all ${kept} rows have the label ${JSON.stringify(labels[0])}`,
-      {
-        hint: 'Learning to tell classes apart needs rows of at least two.',
-      },
-    );
-  }
-  const all = [...columns];
-  return {
+  const cleaning = await effectsOf(collected);
+  const rows = { read, unusable, dropped: read - unusable - kept, kept };
+  const facts: Made['facts'] = {
     format: 'lathe-dataset',
     version: 1,
     columns: {
@@ -204,19 +229,76 @@ async function build(
       ...(roles.label !== undefined && { label: roles.label }),
       ...(roles.group !== undefined && { group: roles.group }),
       ...(roles.split !== undefined && { split: roles.split }),
-      all,
+      all: [...columns],
     },
     target: roles.label === undefined ? 'none' : plan.target,
     labels,
-    rows: { read, unusable, dropped: read - unusable - kept, kept },
+    rows,
     splits: sizes,
     labelCounts: Object.fromEntries(labels.map((label) => [label, labelCounts.get(label)!])),
-    cleaning: await effectsOf(collected),
+    cleaning,
     seed: plan.seed,
     fractions: plan.fractions,
     source: plan.source,
     sourceHash: await collected.reader.hash(),
   };
+  return { facts, report: await builder.finish({ rows, splits: sizes, labelCounts, cleaning, leaks }) };
+}
+
+function refuseOneClass(collected: Collected, splits: Uint8Array, kept: number): void {
+  const seen = new Set<number>();
+  for (let index = 0; index < splits.length && seen.size < 2; index++) {
+    if (splits[index] !== 255) seen.add(collected.labels.data[index]!);
+  }
+  if (seen.size > 1) return;
+  const [only] = seen;
+  const name = JSON.stringify(collected.labelNames[only!]);
+  throw new LatheError('invalid-data', `column "${collected.roles.label}": all ${kept} rows have the label ${name}`, {
+    hint: 'Learning to tell classes apart needs rows of at least two.',
+  });
+}
+
+function refuseNonNumber(value: Value, column: string): void {
+  const text = textOf(value) ?? '';
+  if (text.trim() !== '' && Number.isFinite(Number(text))) return;
+  throw new LatheError('invalid-data', `column "${column}": expected numbers, got ${JSON.stringify(value)}`, {
+    hint: 'Labels that are names make classes: leave the target at "class".',
+  });
+}
+
+/** Pairs that are on two sides of a split, once everything has its place. */
+function leakingPairs(collected: Collected, splits: Uint8Array): RowPair[] {
+  const pairs = [
+    ...collected.leaks,
+    ...collected.groupLeaks.map(({ row, other }) => ({ kind: 'group' as const, row, other, similarity: 1 })),
+  ];
+  if (pairs.length === 0) return [];
+  const placeOf = new Int32Array(collected.rowsRead).fill(255);
+  for (let index = 0; index < splits.length; index++) placeOf[collected.numbers.data[index]!] = splits[index]!;
+  // A row that repeats several others leaks once, in the plainest way.
+  const seen = new Set<number>();
+  return pairs.flatMap((pair) => {
+    const split = placeOf[pair.row]!;
+    const otherSplit = placeOf[pair.other]!;
+    if (split === 255 || otherSplit === 255 || split === otherSplit || seen.has(pair.row)) return [];
+    seen.add(pair.row);
+    return [{ ...pair, split: SPLITS[split]!, otherSplit: SPLITS[otherSplit]! }];
+  });
+}
+
+const LEAK_WORDS = { exact: 'says the same as', near: 'says nearly the same as', group: 'has the group of' };
+
+async function leakError(collected: Collected, leaks: readonly RowPair[]): Promise<LatheError> {
+  const shown = leaks.slice(0, 3);
+  const places = await collected.locate(shown.flatMap(({ row, other }) => [row, other]));
+  const examples = shown.map(
+    ({ kind, row, split, other, otherSplit }) =>
+      `${formatLocation(places.get(row))} (${split}) ${LEAK_WORDS[kind]} ${formatLocation(places.get(other))} (${otherSplit})`,
+  );
+  const count = leaks.length === 1 ? '1 row is' : `${leaks.length} rows are`;
+  return new LatheError('leak', `${count} on both sides of a split: ${examples.join('; ')}`, {
+    hint: 'What is measured on such a split is too good to be true. Split anew (split: false), drop them from training (leaks: drop-from-train), or allow it (leaks: allow).',
+  });
 }
 
 function dropLeaksFromTrain(collected: Collected): void {
@@ -231,7 +313,7 @@ function dropLeaksFromTrain(collected: Collected): void {
   }
 }
 
-async function nothingLeft(collected: Collected, read: number): Promise<LatheError> {
+function nothingLeft(collected: Collected, read: number): LatheError {
   if (read === 0) return new LatheError('invalid-data', 'the source is empty: it has no rows');
   const reasons = [...collected.unusable.reasons].map(([reason, count]) => `${count} × ${reason}`);
   for (const { reason, file, line } of collected.reader.unreadable.slice(0, 3))
@@ -330,6 +412,13 @@ function describeFiles(
   const whole = createHash('sha256');
   for (const { sha256 } of files) whole.update(sha256);
   return { files: { train: train!, validation: validation!, test: test! }, contentHash: whole.digest('hex') };
+}
+
+/** What the report is called by: the last part of where the data comes from. */
+function titleOf(source: Source): string {
+  if (source.kind === 'sql') return 'SQL query';
+  const paths = typeof source.path === 'string' ? [source.path] : source.path;
+  return paths.map((path) => path.split('/').filter(Boolean).slice(-2).join('/')).join(', ');
 }
 
 function refuseToReplace(out: string): void {

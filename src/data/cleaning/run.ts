@@ -1,7 +1,7 @@
 import { type DuplicateSearch, exactDuplicates, type LeakingPair, nearDuplicates } from '../duplicates.ts';
 import type { Groups } from '../groups.ts';
 import { type Column, excerptOf, type Row, textOf } from '../row.ts';
-import { type FilterStep, sqlFilter } from './filter.ts';
+import { sqlFilter } from './filter.ts';
 import { type CleaningColumns, isRowStep, rowStep } from './row-steps.ts';
 import type { CleaningStep } from './schema.ts';
 
@@ -32,6 +32,8 @@ export interface CleaningContext {
   readonly together: Groups;
   readonly labelOf: (row: Row) => number;
   readonly splitOf: (row: Row) => number;
+  /** Whether a row has what makes it comparable: a text, and a label where there are labels. */
+  readonly isUsable: (row: Row) => boolean;
   readonly isKept: (row: number) => boolean;
   readonly drop: (row: number) => void;
 }
@@ -41,6 +43,8 @@ export interface CleaningRun {
   readonly steps: readonly StepTally[];
   clean(rows: readonly Row[], firstNumber: number): Promise<readonly (Row | undefined)[]>;
   leaks(): readonly LeakingPair[];
+  /** Repetitions among the rows that are kept, where no step drops them. */
+  readonly duplicatesKept: { exact: number; near: number; conflicts: number };
 }
 
 const EXAMPLES = 5;
@@ -48,18 +52,46 @@ type Apply = (rows: (Row | undefined)[], firstNumber: number, tally: StepTally) 
 
 export function startCleaning(steps: readonly CleaningStep[], context: CleaningContext): CleaningRun {
   const searches: DuplicateSearch[] = [];
-  const filters: FilterStep[] = [];
   const stages = steps.map((step) => ({
-    apply: compile(step, context, searches, filters),
+    apply: compile(step, context, searches),
     tally: { step, rowsIn: 0, changed: 0, dropped: 0, conflicts: 0, examples: [] } as StepTally,
   }));
+  const duplicatesKept = { exact: 0, near: 0, conflicts: 0 };
+  // Where no step drops duplicates, they are still looked for: copies must not be split apart.
+  const has = (name: CleaningStep['step']): boolean => steps.some(({ step }) => step === name);
+  const watchers: { readonly count: 'exact' | 'near'; readonly search: DuplicateSearch }[] = [];
+  if (!has('drop-exact-duplicates')) watchers.push({ count: 'exact', search: exactDuplicates(context.together) });
+  if (!has('drop-near-duplicates')) {
+    watchers.push({ count: 'near', search: nearDuplicates(context.together, context.isKept, { keepAll: true }) });
+  }
+  searches.push(...watchers.map(({ search }) => search));
+  const watch = (row: Row, number: number): void => {
+    const text = row[context.columns.text];
+    if (typeof text !== 'string' || !context.isUsable(row)) return;
+    const candidate = { row: number, text, label: context.labelOf(row), split: context.splitOf(row) };
+    let repeats = false;
+    let contradicts = false;
+    for (const { count, search } of watchers) {
+      const { kind } = search.check(candidate);
+      if (kind === 'duplicate' && !repeats) {
+        duplicatesKept[count]++;
+        repeats = true;
+      }
+      contradicts ||= kind === 'conflict';
+    }
+    if (contradicts) duplicatesKept.conflicts++;
+  };
   return {
     steps: stages.map(({ tally }) => tally),
+    duplicatesKept,
     async clean(rows, firstNumber) {
       const current: (Row | undefined)[] = [...rows];
       for (const { apply, tally } of stages) {
         for (const row of current) if (row !== undefined) tally.rowsIn++;
         await apply(current, firstNumber, tally);
+      }
+      if (watchers.length > 0) {
+        for (const [index, row] of current.entries()) if (row !== undefined) watch(row, firstNumber + index);
       }
       return current;
     },
@@ -67,12 +99,7 @@ export function startCleaning(steps: readonly CleaningStep[], context: CleaningC
   };
 }
 
-function compile(
-  step: CleaningStep,
-  context: CleaningContext,
-  searches: DuplicateSearch[],
-  filters: FilterStep[],
-): Apply {
+function compile(step: CleaningStep, context: CleaningContext, searches: DuplicateSearch[]): Apply {
   if (isRowStep(step)) {
     const change = rowStep(step, context.columns);
     const shown =
@@ -89,7 +116,6 @@ function compile(
   }
   if (step.step === 'filter') {
     const filter = sqlFilter(step.sql, context.sourceColumns);
-    filters.push(filter);
     return async (rows, firstNumber, tally) => {
       const present = rows.flatMap((row, index) => (row === undefined ? [] : [index]));
       const keeps = await filter.keeps(present.map((index) => rows[index]!));
@@ -113,7 +139,7 @@ function compile(
   return (rows, firstNumber, tally) => {
     for (const [index, row] of rows.entries()) {
       const text = row?.[context.columns.text];
-      if (row === undefined || typeof text !== 'string' || !/\S/.test(text)) continue;
+      if (row === undefined || typeof text !== 'string' || !context.isUsable(row)) continue;
       const number = firstNumber + index;
       const verdict = search.check({ row: number, text, label: context.labelOf(row), split: context.splitOf(row) });
       if (verdict.kind === 'first') continue;
