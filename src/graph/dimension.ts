@@ -122,6 +122,18 @@ export function isAtMost(a: Dimension, b: Dimension): boolean {
   return true;
 }
 
+/** `max(length, 0)`, in short where the length cannot be negative as long as every name stands for 1 or more. */
+export function lengthAtLeastZero(length: Dimension): Dimension {
+  if (typeof length !== 'string') return maximumOfDimensions(length, 0);
+  let least = 0;
+  for (const [key, coefficient] of read(length)) {
+    if (key === '') least += coefficient;
+    else if (coefficient < 0) return maximumOfDimensions(length, 0);
+    else if (!key.includes('(')) least += coefficient;
+  }
+  return least < 0 ? maximumOfDimensions(length, 0) : length;
+}
+
 /**
  * The dimension that both stand for, where two statements about one dimension meet: a number wins over a name, a name
  * over null, and of two names the first. Undefined where they contradict each other.

@@ -232,8 +232,10 @@ function run(candidate: Candidate): readonly (readonly Tensor[])[] | undefined {
     } catch {
       return undefined;
     }
-    // Symbolic slices are taken to lie within their dimension, symbolic integers to be non-negative.
+    // Slices at numbers are taken to lie within their dimension, symbolic integers to be non-negative, and those that
+    // are a target of Reshape not 0.
     if (operator === 'Slice' && values[0]!.dims.some((dim) => dim < 4)) return undefined;
+    if (operator === 'Reshape' && 'values' in inputs[1]! && numbersOf(values[1]!).includes(0)) return undefined;
     // Before operator set 18 the parts of a split are equal, which the reference operator does not insist on.
     if (results.at(-1)!.some(({ dims }) => operator === 'Split' && `${dims}` !== `${results.at(-1)![0]!.dims}`))
       return undefined;
@@ -246,12 +248,12 @@ function run(candidate: Candidate): readonly (readonly Tensor[])[] | undefined {
   return results;
 }
 
-test.each(Array.from({ length: 60 }, (_, seed) => seed))('inferred shapes hold in a random graph (seed %i)', (seed) => {
+test.each(Array.from({ length: 30 }, (_, seed) => seed))('inferred shapes hold in a random graph (seed %i)', (seed) => {
   const generator = random(seed);
   const graph = new GraphBuilder();
   const pool = start(graph, generator);
   const choice = new Choice(generator, pool);
-  for (let attempt = 0; attempt < 150; attempt++) {
+  for (let attempt = 0; attempt < 120; attempt++) {
     const candidate = choice.of(PROPOSALS)(choice);
     const results = run(candidate);
     if (results === undefined) continue;

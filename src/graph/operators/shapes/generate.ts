@@ -2,7 +2,13 @@ import { dataTypeOf } from '../../../base/dtype.ts';
 import { LatheError } from '../../../base/errors.ts';
 import { sizeOf } from '../../../base/shape.ts';
 import { describeNode, intOf } from '../../attributes.ts';
-import { addDimensions, divideDimensions, productOfDimensions, subtractDimensions } from '../../dimension.ts';
+import {
+  addDimensions,
+  divideDimensions,
+  lengthAtLeastZero,
+  productOfDimensions,
+  subtractDimensions,
+} from '../../dimension.ts';
 import type { Dimension, Shape } from '../../ir.ts';
 import type { ShapeContext, ShapeRule } from '../shape-rule.ts';
 import { constantOf, elementsOfStored } from './constant.ts';
@@ -44,7 +50,7 @@ const range: ShapeRule = (context) => {
   }
   if (typeof delta !== 'number' || !Number.isInteger(delta) || delta === 0) return [inferredTensor(dtype, [null])];
   const [low, high] = delta > 0 ? [start!, limit!] : [limit!, start!];
-  const distance = subtractDimensions(high, low);
+  const distance = lengthAtLeastZero(subtractDimensions(high, low));
   const stride = Math.abs(delta);
   const length = divideDimensions(stride === 1 ? distance : addDimensions(distance, stride - 1), stride);
   return [inferredTensor(dtype, [length])];

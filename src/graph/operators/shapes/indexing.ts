@@ -5,7 +5,7 @@ import {
   divideDimensions,
   formatShape,
   isAtMost,
-  maximumOfDimensions,
+  lengthAtLeastZero,
   minimumOfDimensions,
   multiplyDimensions,
   subtractDimensions,
@@ -197,16 +197,17 @@ function forwardDistance(dim: Dimension, start: Dimension, end: Dimension): Dime
   const from = fromFront(start, dim);
   const to = typeof end === 'number' && end >= FAR ? dim : fromFront(end, dim);
   if (from === 0 && equal(to, dim)) return dim;
-  const available = atLeastZero(subtractDimensions(dim, from), from);
+  // A symbolic dimension is long enough for a slice that a model cuts at numbers; a symbolic start may lie behind an end.
+  const symbolic = typeof from === 'string' || typeof end === 'string';
+  const length = (stop: Dimension): Dimension => {
+    const difference = subtractDimensions(stop, from);
+    return symbolic ? lengthAtLeastZero(difference) : difference;
+  };
+  const available = length(dim);
   if (equal(to, dim) || isAtMost(dim, to)) return available;
-  const wanted = atLeastZero(subtractDimensions(to, from), from);
+  const wanted = length(to);
   if (isAtMost(to, dim) || (typeof wanted === 'number' && wanted <= 1)) return wanted;
   return minimumOfDimensions(wanted, available);
-}
-
-/** A slice that starts beyond its end is empty; one at a number is taken to start within its dimension. */
-function atLeastZero(length: Dimension, start: Dimension): Dimension {
-  return typeof start === 'string' ? maximumOfDimensions(length, 0) : length;
 }
 
 function backwardDistance(dim: Dimension, start: Dimension, end: Dimension): Dimension {

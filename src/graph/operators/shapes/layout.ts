@@ -21,7 +21,7 @@ import {
   shapeError,
 } from './inferred.ts';
 
-/** 0 copies the dimension at its place (unless `allowzero`), -1 takes what is left. */
+/** 0 copies the dimension at its place (unless `allowzero`), -1 takes what is left. A symbolic element is taken not to be 0. */
 const reshape: ShapeRule = (context) => {
   const type = context.input(0);
   if (type === undefined) return [undefined];
@@ -79,8 +79,11 @@ function reshaped(context: ShapeContext, source: Shape | undefined, target: read
       throw shapeError(context, `${describe()}: ${total} elements do not divide by ${others}`);
     }
     dims[open[0]!] = total === 0 && others === 0 ? null : rest;
-  } else if (open.length === 0 && typeof total === 'number' && typeof others === 'number' && total !== others) {
-    throw shapeError(context, `${describe()}: ${total} elements and ${others}`);
+  } else if (open.length === 0) {
+    const [before, after] = [productOfDimensions(source), productOfDimensions(dims)];
+    if (typeof before === 'number' && typeof after === 'number' && before !== after) {
+      throw shapeError(context, `${describe()}: ${before} elements and ${after}`);
+    }
   }
   return dims;
 }
