@@ -85,7 +85,7 @@ describe('dropout masks', () => {
 
   it('refuse a dimension without a size', () => {
     expect(() => source(0, { batch: 2 })).toThrow(
-      'dropout mask "a" [batch*sequence, 384]: no size for "sequence", got sizes for batch',
+      'dropout mask "a" [batch*sequence, 384]: no size for batch*sequence, got sizes for batch',
     );
   });
 });

@@ -1,5 +1,5 @@
-import { deriveSeed, formatDims, LatheError, sizeOf, type Tensor, tensor } from '../base/index.ts';
-import type { Model, Shape } from '../graph/index.ts';
+import { deriveSeed, LatheError, sizeOf, type Tensor, tensor } from '../base/index.ts';
+import { evaluateShape, formatShape, type Model, type Shape } from '../graph/index.ts';
 import { fillRandomWords } from './random-words.ts';
 
 /** An input of a training form that takes a dropout mask: float32, 0 or 1 / (1 − probability). */
@@ -43,7 +43,7 @@ export function maskSource(masks: readonly DropoutMask[], options: { readonly se
   const rows = new Map<number, Float32Array>();
   return (step, sizes) => {
     const wanted = masks.map((mask) => {
-      const dims = mask.shape.map((dimension) => sizeOfDimension(dimension, sizes, mask));
+      const dims = dimsOf(mask, sizes);
       return { mask, dims, length: sizeOf(dims) };
     });
     for (const { mask, length } of wanted) {
@@ -83,16 +83,12 @@ function randomRow(
   return row;
 }
 
-function sizeOfDimension(dimension: Shape[number], sizes: Readonly<Record<string, number>>, mask: DropoutMask): number {
-  if (typeof dimension === 'number') return dimension;
-  return (dimension ?? '?').split('*').reduce((product, name) => {
-    const size = /^\d+$/.test(name) ? Number(name) : sizes[name];
-    if (size === undefined) {
-      throw new LatheError(
-        'usage',
-        `dropout mask "${mask.name}" ${formatDims(mask.shape)}: no size for "${name}", got sizes for ${Object.keys(sizes).join(', ') || 'nothing'}`,
-      );
-    }
-    return product * size;
-  }, 1);
+function dimsOf(mask: DropoutMask, sizes: Readonly<Record<string, number>>): number[] {
+  return evaluateShape(mask.shape, sizes).map((dim, axis) => {
+    if (typeof dim === 'number') return dim;
+    throw new LatheError(
+      'usage',
+      `dropout mask "${mask.name}" ${formatShape(mask.shape)}: no size for ${mask.shape[axis] ?? '?'}, got sizes for ${Object.keys(sizes).join(', ') || 'nothing'}`,
+    );
+  });
 }
