@@ -13,7 +13,7 @@ import { formatType } from './value-types.ts';
 /**
  * Runs a model by the reference operators: floating point in float64, rounded once an operator. Subgraphs and the
  * model's functions included. Only what `outputs` (the model's outputs by default, or any other values of its graph)
- * depend on is run.
+ * depend on is run. `feeds` are the inputs, and initializers to be replaced by other values.
  *
  * Throws for a missing, unknown or unfit feed, and for operators without a reference.
  */
@@ -23,15 +23,15 @@ export function evaluate(
   outputs: readonly string[] = model.graph.outputs.map(({ name }) => name),
 ): Record<string, Tensor> {
   const { graph } = model;
-  const declared = new Map(graph.inputs.map((input) => [input.name, input]));
+  const inputs = new Map(graph.inputs.map((input) => [input.name, input]));
   const scope = new Scope();
   for (const [name, value] of Object.entries(feeds)) {
-    const input = declared.get(name);
-    if (input === undefined)
-      throw new LatheError('usage', `the model has no input "${name}"`, {
-        hint: `Its inputs: ${[...declared.keys()].join(', ')}`,
+    const declared = inputs.get(name) ?? initializerInfo(graph, name);
+    if (declared === undefined)
+      throw new LatheError('usage', `the model has no input or initializer "${name}"`, {
+        hint: `Its inputs: ${[...inputs.keys()].join(', ')}`,
       });
-    expectType(input, value);
+    expectType(declared, value);
     scope.set(name, value);
   }
   const run: Run = { opsets: versions(model.opsets), functions: functionsOf(model), depth: 0 };
@@ -180,6 +180,11 @@ function runFunction(
 
 function versions(opsets: readonly OperatorSet[]): ReadonlyMap<string, number> {
   return new Map(opsets.map(({ domain, version }) => [domain, version]));
+}
+
+function initializerInfo(graph: Graph, name: string): ValueInfo | undefined {
+  const value = graph.initializers.get(name);
+  return value && { name, type: { kind: 'tensor', dtype: value.dtype, shape: value.dims } };
 }
 
 /** Throws when a feed is not of the type that the model declares. Symbolic dimensions take any size. */

@@ -44,8 +44,7 @@ export function cast(x: Tensor, dtype: DataType, saturate = true): Tensor {
   if (x.dtype === 'string') return fromText(x.data as readonly string[], x.dims, dtype);
   if (isLongInteger(x.dtype) && (isInteger(dtype) || dtype === 'bool'))
     return fromIntegers(dtype, x.dims, integersOf(x));
-  const values = float64Of(x);
-  return fromFloat64(dtype, x.dims, values === x.data ? values.slice() : values, { saturate });
+  return fromFloat64(dtype, x.dims, float64Of(x), { saturate });
 }
 
 function textOf(x: Tensor): string[] {

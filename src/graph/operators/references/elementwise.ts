@@ -19,7 +19,8 @@ export function unary(
 ): Reference {
   return (context) => {
     const x = required(context, 0);
-    if (isInteger(x.dtype) && integer !== undefined) {
+    if (isInteger(x.dtype)) {
+      if (integer === undefined) throw wrongType(x.dtype);
       const kernel = integer(context.node);
       return [fromIntegers(x.dtype as NumericType, x.dims, Array.from(integersOf(x), kernel))];
     }
@@ -58,11 +59,15 @@ export function combine(a: Tensor, b: Tensor, { float, integer }: BinaryKernel):
   const dtype = a.dtype as NumericType;
   const dims = broadcastDims(a.dims, b.dims);
   if (isInteger(dtype)) {
-    if (integer === undefined) throw new LatheError('unsupported', `${dtype} is not a type of this operator`);
+    if (integer === undefined) throw wrongType(dtype);
     return fromIntegers(dtype, dims, zip(integersOf(a), a.dims, integersOf(b), b.dims, dims, integer));
   }
-  if (float === undefined) throw new LatheError('unsupported', `${dtype} is not a type of this operator`);
+  if (float === undefined) throw wrongType(dtype);
   return fromFloat64(dtype, dims, zipFloat64(float64Of(a), a.dims, float64Of(b), b.dims, dims, float));
+}
+
+function wrongType(dtype: DataType): LatheError {
+  return new LatheError('shape', `the operator is not defined for ${dtype}`);
 }
 
 /** The two inputs of a broadcasting operator, in the form that operator sets before 7 wrote as well. */
