@@ -32,10 +32,6 @@ export function addSmallEmbedding(
   const { graph } = build;
   const { count, size, initialization } = options;
   const table = parameter(build, `${name}.weight`, [count, size], initialization);
-  const oneHot = graph.op('OneHot', [
-    ids,
-    graph.scalar(count, 'int64'),
-    graph.constant(tensorFrom('float32', [0, 1]), 'off_on'),
-  ]); // [N, count]
+  const oneHot = graph.op('OneHot', [ids, graph.scalar(count, 'int64'), graph.constant(tensorFrom('float32', [0, 1]))]); // [N, count]
   return graph.gemm(oneHot, table, x);
 }

@@ -27,7 +27,6 @@ export function binaryCrossEntropy(
           'float32',
           positiveWeights.map((weight) => weight - 1),
         ),
-        'positive_weights',
       );
       negativeLogLikelihood = graph.mul(negativeLogLikelihood, graph.add(graph.mul(labels, extra), one));
     }

@@ -51,7 +51,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
         graph.op('GatherElements', [logProbabilities, graph.unsqueeze(safe, [-1])], { axis: int(-1) }),
         [-1],
       );
-      const table = classWeights && graph.constant(tensorFrom('float32', classWeights), 'class_weights'); // [classes]
+      const table = classWeights && graph.constant(tensorFrom('float32', classWeights)); // [classes]
       const weights = table === undefined ? present : graph.mul(present, graph.gather(table, safe));
       const losses = graph.mul(graph.neg(picked), weights);
       if (labelSmoothing === 0) return { losses, weights };
