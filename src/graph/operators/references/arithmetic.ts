@@ -3,7 +3,7 @@ import { float64Of, fromFloat64, fromIntegers, integersOf, isInteger } from '../
 import { LatheError } from '../../../base/errors.ts';
 import { roundHalfToEven } from '../../../base/float16.ts';
 import { broadcastDims } from '../../../base/shape.ts';
-import type { Tensor } from '../../../base/tensor.ts';
+import { type Tensor, tensor } from '../../../base/tensor.ts';
 import { floatOf, intOf } from '../../attributes.ts';
 import type { Reference, ReferenceContext } from '../reference.ts';
 import {
@@ -18,12 +18,14 @@ import {
   zipFloat64,
 } from './elementwise.ts';
 import { erf } from './error-function.ts';
-import { required } from './inputs.ts';
+import { required, sameTypes } from './inputs.ts';
 
 export const ADD: BinaryKernel = { float: (a, b) => a + b, integer: (a, b) => a + b };
 export const MULTIPLY: BinaryKernel = { float: (a, b) => a * b, integer: (a, b) => a * b };
 export const MAXIMUM: BinaryKernel = { float: Math.max, integer: (a, b) => (a > b ? a : b) };
 export const MINIMUM: BinaryKernel = { float: Math.min, integer: (a, b) => (a < b ? a : b) };
+
+type NumericType = Exclude<DataType, 'string'>;
 
 function divisor(b: bigint): bigint {
   if (b === 0n) throw new LatheError('invalid-data', 'integer division by zero');
@@ -91,7 +93,7 @@ function clip(context: ReferenceContext): readonly Tensor[] {
       const raised = low !== undefined && value < low ? low : value;
       return high !== undefined && raised > high ? high : raised;
     });
-    return [fromIntegers(x.dtype as Exclude<DataType, 'string'>, x.dims, clipped)];
+    return [fromIntegers(x.dtype as NumericType, x.dims, clipped)];
   }
   const bound = (index: number, name: string, none: number): number => {
     if (old) return floatOf(node, name, none);
@@ -103,15 +105,16 @@ function clip(context: ReferenceContext): readonly Tensor[] {
   return [mapFloat64(x, (value) => Math.min(high, Math.max(low, value)))];
 }
 
+const sum = variadic(ADD);
+
 function mean(context: ReferenceContext): readonly Tensor[] {
-  const values = context.inputs.map((_, index) => required(context, index));
-  const dims = broadcastDims(...values.map((value) => value.dims));
-  const { dtype } = values[0]!;
-  let sum = new Float64Array(dims.reduce((product, dim) => product * dim, 1));
-  for (const value of values)
-    sum = zipFloat64(sum, dims, float64Of(value), value.dims, dims, (a, b) => a + b) as Float64Array<ArrayBuffer>;
-  for (let index = 0; index < sum.length; index++) sum[index]! /= values.length;
-  return [fromFloat64(dtype as Exclude<DataType, 'string'>, dims, sum)];
+  sameTypes(context.inputs.map((_, index) => required(context, index)));
+  // Summed in float64, and rounded once after the division.
+  const inputs = context.inputs.map((value) => value && tensor('float64', value.dims, float64Of(value)));
+  const { dtype } = required(context, 0);
+  const total = sum({ ...context, inputs })[0]!;
+  const values = float64Of(total).map((value) => value / inputs.length);
+  return [fromFloat64(dtype as NumericType, total.dims, values)];
 }
 
 /** With `fmod` the sign of the dividend, as in C; else (integers only) that of the divisor, as in Python. */
@@ -137,7 +140,7 @@ function modulo(context: ReferenceContext): readonly Tensor[] {
 /** The result has the type of the base; the exponent may have another. */
 function power(context: ReferenceContext): readonly Tensor[] {
   const [base, exponent] = operands(context);
-  const dtype = base.dtype as Exclude<DataType, 'string'>;
+  const dtype = base.dtype as NumericType;
   const dims = broadcastDims(base.dims, exponent.dims);
   if (isInteger(base.dtype) && isInteger(exponent.dtype)) {
     const { bits } = DATA_TYPES[dtype];

@@ -1,7 +1,7 @@
 import type { DataType } from '../../../base/dtype.ts';
 import { float64Of, fromFloat64, fromIntegers, integersOf, isInteger } from '../../../base/elements.ts';
 import { LatheError } from '../../../base/errors.ts';
-import { broadcastDims } from '../../../base/shape.ts';
+import { broadcastDims, sizeOf } from '../../../base/shape.ts';
 import type { Tensor } from '../../../base/tensor.ts';
 import { intOf } from '../../attributes.ts';
 import type { Node } from '../../ir.ts';
@@ -20,24 +20,24 @@ export function unary(
   return (context) => {
     const x = required(context, 0);
     if (isInteger(x.dtype)) {
-      if (integer === undefined) throw wrongType(x.dtype);
+      if (integer === undefined) throw notDefinedFor(x.dtype);
       const kernel = integer(context.node);
       return [fromIntegers(x.dtype as NumericType, x.dims, Array.from(integersOf(x), kernel))];
     }
-    return [mapFloat64(x, float(context.node))];
+    return [mapFloat64(numeric(x), float(context.node))];
   };
 }
 
-export function mapFloat64(x: Tensor, kernel: (x: number) => number, dtype = x.dtype): Tensor {
+export function mapFloat64(x: Tensor, kernel: (x: number) => number): Tensor {
   const from = float64Of(x);
   const out = new Float64Array(from.length);
   for (let index = 0; index < out.length; index++) out[index] = kernel(from[index]!);
-  return fromFloat64(dtype as NumericType, x.dims, out);
+  return fromFloat64(x.dtype as NumericType, x.dims, out);
 }
 
 export interface BinaryKernel {
-  readonly float?: (a: number, b: number) => number;
-  readonly integer?: (a: bigint, b: bigint) => bigint;
+  readonly float: (a: number, b: number) => number;
+  readonly integer: (a: bigint, b: bigint) => bigint;
 }
 
 /** An operator on two tensors of one type, broadcast against each other. The result has their type. */
@@ -45,28 +45,42 @@ export function binary(kernel: BinaryKernel): Reference {
   return (context) => [combine(...operands(context), kernel)];
 }
 
-/** An operator on any number of tensors of one type, applied from the left. */
-export function variadic(kernel: BinaryKernel): Reference {
+/** An operator on any number of tensors of one type, applied from the left and rounded at the end. */
+export function variadic({ float, integer }: BinaryKernel): Reference {
   return (context) => {
     const values = context.inputs.map((_, index) => required(context, index));
-    if (values.length === 0) throw new LatheError('invalid-model', 'expected at least one input');
-    return [values.reduce((left, right) => combine(left, right, kernel))];
+    const [first, ...rest] = values;
+    if (first === undefined) throw new LatheError('invalid-model', 'expected at least one input');
+    sameTypes(values);
+    const dtype = numeric(first).dtype as NumericType;
+    const dims = broadcastDims(...values.map((value) => value.dims));
+    if (isInteger(dtype)) return [rest.reduce((left, right) => combine(left, right, { float, integer }), first)];
+    let result = float64Of(first);
+    let sofar = first.dims;
+    for (const value of rest) {
+      result = zipFloat64(result, sofar, float64Of(value), value.dims, dims, float);
+      sofar = dims;
+    }
+    return [rest.length === 0 ? first : fromFloat64(dtype, dims, result)];
   };
 }
 
 export function combine(a: Tensor, b: Tensor, { float, integer }: BinaryKernel): Tensor {
   sameTypes([a, b]);
-  const dtype = a.dtype as NumericType;
+  const dtype = numeric(a).dtype as NumericType;
   const dims = broadcastDims(a.dims, b.dims);
-  if (isInteger(dtype)) {
-    if (integer === undefined) throw wrongType(dtype);
+  if (isInteger(dtype))
     return fromIntegers(dtype, dims, zip(integersOf(a), a.dims, integersOf(b), b.dims, dims, integer));
-  }
-  if (float === undefined) throw wrongType(dtype);
   return fromFloat64(dtype, dims, zipFloat64(float64Of(a), a.dims, float64Of(b), b.dims, dims, float));
 }
 
-function wrongType(dtype: DataType): LatheError {
+/** Throws for booleans, which would pass for the numbers 0 and 1. */
+function numeric(x: Tensor): Tensor {
+  if (x.dtype === 'bool') throw notDefinedFor(x.dtype);
+  return x;
+}
+
+function notDefinedFor(dtype: DataType): LatheError {
   return new LatheError('shape', `the operator is not defined for ${dtype}`);
 }
 
@@ -91,7 +105,7 @@ export function zipFloat64(
 ): Float64Array {
   const aAt = broadcastPositions(aDims, dims);
   const bAt = broadcastPositions(bDims, dims);
-  const size = dims.reduce((product, dim) => product * dim, 1);
+  const size = sizeOf(dims);
   const out = new Float64Array(size);
   for (let index = 0; index < size; index++) {
     out[index] = kernel(a[aAt === undefined ? index : aAt[index]!]!, b[bAt === undefined ? index : bAt[index]!]!);
@@ -109,7 +123,7 @@ export function zip<T, R>(
 ): R[] {
   const aAt = broadcastPositions(aDims, dims);
   const bAt = broadcastPositions(bDims, dims);
-  const size = dims.reduce((product, dim) => product * dim, 1);
+  const size = sizeOf(dims);
   const out = new Array<R>(size);
   for (let index = 0; index < size; index++) {
     out[index] = kernel(a[aAt === undefined ? index : aAt[index]!]!, b[bAt === undefined ? index : bAt[index]!]!);

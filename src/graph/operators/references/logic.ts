@@ -1,7 +1,6 @@
-import type { DataType } from '../../../base/dtype.ts';
-import { codesOf, float64Of, fromFloat64, isLongInteger } from '../../../base/elements.ts';
+import { codesOf, float64Of, isLongInteger } from '../../../base/elements.ts';
 import { LatheError } from '../../../base/errors.ts';
-import { broadcastDims } from '../../../base/shape.ts';
+import { broadcastDims, sizeOf } from '../../../base/shape.ts';
 import { type Tensor, tensor } from '../../../base/tensor.ts';
 import { intOf } from '../../attributes.ts';
 import type { Reference, ReferenceContext } from '../reference.ts';
@@ -61,8 +60,8 @@ function truth(holds: (a: boolean, b: boolean) => boolean): Reference {
     for (const { dtype } of [a, b])
       if (dtype !== 'bool') throw new LatheError('shape', `expected inputs of type bool, got ${dtype}`);
     const dims = broadcastDims(a.dims, b.dims);
-    const results = zip(float64Of(a), a.dims, float64Of(b), b.dims, dims, (x, y) => (holds(x !== 0, y !== 0) ? 1 : 0));
-    return [fromFloat64('bool' satisfies DataType, dims, Float64Array.from(results))];
+    const results = zip(float64Of(a), a.dims, float64Of(b), b.dims, dims, (x, y) => holds(x !== 0, y !== 0));
+    return [tensor('bool', dims, Uint8Array.from(results, Number))];
   };
 }
 
@@ -72,12 +71,12 @@ function choose(context: ReferenceContext): readonly Tensor[] {
   const otherwise = required(context, 2);
   if (condition.dtype !== 'bool') throw new LatheError('shape', `condition: expected bool, got ${condition.dtype}`);
   const dims = broadcastDims(condition.dims, then.dims, otherwise.dims);
-  const size = dims.reduce((product, dim) => product * dim, 1);
+  const size = sizeOf(dims);
   const flags = condition.data as Uint8Array;
   const flagAt = broadcastPositions(condition.dims, dims) ?? ascending(size);
   const thenAt = broadcastPositions(then.dims, dims) ?? ascending(size);
   const otherwiseAt = broadcastPositions(otherwise.dims, dims) ?? ascending(size);
-  const second = then.dims.reduce((product, dim) => product * dim, 1);
+  const second = sizeOf(then.dims);
   const from = new Int32Array(size);
   for (let index = 0; index < size; index++)
     from[index] = flags[flagAt[index]!] !== 0 ? thenAt[index]! : second + otherwiseAt[index]!;

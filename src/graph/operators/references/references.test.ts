@@ -247,3 +247,8 @@ test('erf at its ends', () => {
   expect(erf(NaN)).toBeNaN();
   expect(erf(-0)).toBe(-0);
 });
+
+test('several operands are summed in float64, and rounded at the end', () => {
+  expect(run('Sum', [vector(1e8), vector(1), vector(-1e8)])).toEqual([vector(1)]);
+  expect(run('Mean', [vector(1e8), vector(1), vector(-1e8)])).toEqual([vector(1 / 3)]);
+});
