@@ -14,7 +14,7 @@ export interface WalkState {
 
 /** What the rule of `node` gets to see. */
 export function contextOf(node: Node, { build, known, active, gradientOf, extraOutputs }: WalkState): GradientContext {
-  const { typeOf, shapeOf, dataTypeOf, elementsOf, constantOf } = known;
+  const { typeOf, shapeOf, dataTypeOf, constantOf } = known;
   const hasInput = (index: number): boolean => (node.inputs[index] ?? '') !== '';
   const input = (index: number): Value => {
     if (hasInput(index)) return node.inputs[index]!;
@@ -47,7 +47,6 @@ export function contextOf(node: Node, { build, known, active, gradientOf, extraO
     typeOf,
     shapeOf,
     dataTypeOf,
-    elementsOf,
     constant: (index) => (hasInput(index) ? constantOf(input(index)) : undefined),
     unsupported: (what, hint) =>
       new LatheError(

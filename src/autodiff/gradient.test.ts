@@ -1,6 +1,7 @@
+import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { numbersOf, tensorFrom } from '../base/index.ts';
-import { evaluate, GraphBuilder, type Model, string } from '../graph/index.ts';
+import { type DataType, numbersOf, tensor, tensorFrom } from '../base/index.ts';
+import { encodeModel, evaluate, GraphBuilder, type Model, type Shape, string } from '../graph/index.ts';
 import { type GradientOptions, gradient, rule } from './index.ts';
 
 /** mean((x w + c)²), with a batch of any size. */
@@ -205,3 +206,163 @@ describe('operator sets', () => {
     );
   });
 });
+
+describe('what rules do beyond their formula', () => {
+  const keepNone = { keepdims: { kind: 'int', value: 0 } } as const;
+
+  it('differentiates twice', () => {
+    const build = new GraphBuilder();
+    const x = build.input('x', 'float64', ['n', 2]);
+    const y = build.op('Softmax', [
+      build.op('MatMul', [x, build.constant(tensorFrom('float64', [1, 2, 3, 4], [2, 2]))]),
+    ]);
+    build.output(build.op('ReduceSum', [build.mul(y, build.mul(y, build.op('Tanh', [x])))], keepNone, 'loss'));
+    const once = gradient(build.build(), { of: 'loss', withRespectTo: ['x'] });
+    const onto = new GraphBuilder({ extending: once.graph });
+    onto.op('ReduceSum', [onto.op('Sin', ['x_grad'])], keepNone, 'slope');
+    const joined = { ...once, graph: { ...once.graph, nodes: [...once.graph.nodes, ...onto.nodes] } };
+    const first = { ...joined, graph: { ...joined.graph, outputs: [{ name: 'slope' }] } };
+    const twice = gradient(renamed(first, 'x_grad', 'slopes'), { of: 'slope', withRespectTo: ['x'] });
+    const at = [0.3, -0.7, 1.1, 0.4];
+    const slopeAt = (values: number[]): number =>
+      numbersOf(evaluate(first, { x: tensorFrom('float64', values, [2, 2]) }).slope!)[0]!;
+    const result = numbersOf(evaluate(twice, { x: tensorFrom('float64', at, [2, 2]) }).x_grad!);
+    for (const [index, value] of result.entries()) {
+      const moved = (offset: number): number[] => at.map((other, i) => (i === index ? other + offset : other));
+      expect(Math.abs(value - (slopeAt(moved(1e-5)) - slopeAt(moved(-1e-5))) / 2e-5)).toBeLessThan(1e-8);
+    }
+  });
+
+  it('shares the gradient of tied extremes evenly, as PyTorch does', () => {
+    const build = new GraphBuilder();
+    const a = build.input('a', 'float64', [3]);
+    const largest = build.op('ReduceMax', [a], keepNone);
+    const pairwise = build.op(
+      'ReduceSum',
+      [build.op('Max', [a, build.constant(tensorFrom('float64', [2, 2, 2]))])],
+      keepNone,
+    );
+    build.op('Add', [largest, pairwise], undefined, 'loss');
+    build.output('loss');
+    const model = gradient(build.build(), { of: 'loss', withRespectTo: ['a'] });
+    const { a_grad } = evaluate(model, { a: tensorFrom('float64', [2, 3, 3]) });
+    expect(numbersOf(a_grad!)).toEqual([0.5, 1.5, 1.5]);
+  });
+
+  it('gives dropout the mask of the same run, scaled by the ratio', async () => {
+    for (const ratio of [0.25, undefined]) {
+      const build = new GraphBuilder();
+      const x = build.input('x', 'float32', ['n']);
+      const on = build.constant(tensor('bool', [], new Uint8Array([1])));
+      build.op('Dropout', [x, ratio === undefined ? undefined : build.scalar(ratio, 'float32'), on], undefined, 'y');
+      build.op('ReduceSum', [build.mul('y', build.input('weight', 'float32', ['n']))], keepNone, 'loss');
+      build.output('loss');
+      build.output('y');
+      const model = gradient(build.build(), { of: 'loss', withRespectTo: ['x'] });
+      const session = await InferenceSession.create(encodeModel(model), { intraOpNumThreads: 1 });
+      const weight = Float32Array.from({ length: 200 }, (_, index) => index + 1);
+      const { y, x_grad } = await session.run({
+        x: new RuntimeTensor('float32', new Float32Array(200).fill(1), [200]),
+        weight: new RuntimeTensor('float32', weight, [200]),
+      });
+      await session.release();
+      const factors = Array.from(y!.data as Float32Array);
+      const scale = Math.fround(1 / (1 - (ratio ?? 0.5)));
+      expect(new Set(factors)).toEqual(new Set([0, scale]));
+      expect(Array.from(x_grad!.data as Float32Array)).toEqual(
+        factors.map((factor, i) => Math.fround(factor * weight[i]!)),
+      );
+    }
+  });
+
+  it('adds the outputs that it needs to forward nodes that leave them out', () => {
+    const build = new GraphBuilder();
+    const x = build.input('x', 'float32', ['n', 4]);
+    const scale = build.initializer('scale', tensorFrom('float32', [1, 1, 1, 1]));
+    build.op('LayerNormalization', [x, scale], undefined, 'y');
+    build.output(build.op('ReduceSum', ['y'], keepNone, 'loss'));
+    const model = gradient(build.build(), { of: 'loss', withRespectTo: ['scale'] });
+    const node = model.graph.nodes.find(({ opType }) => opType === 'LayerNormalization')!;
+    expect(node.outputs).toEqual(['y', 'y_1', 'y_2']);
+  });
+
+  it('works on 16-bit floats', () => {
+    const build = new GraphBuilder({ opset: 20 });
+    const x = build.input('x', 'float16', [3]);
+    build.output(build.op('ReduceSum', [build.op('Gelu', [x])], keepNone, 'loss'));
+    const model = gradient(build.build(), { of: 'loss', withRespectTo: ['x'] });
+    const half = tensor('float16', [3], new Uint16Array([0x0000, 0x4900, 0xc900])); // 0, 10, -10
+    expect(Array.from(evaluate(model, { x: half }).x_grad!.data as Uint16Array)).toEqual([0x3800, 0x3c00, 0x0000]);
+  });
+});
+
+describe('rules refuse', () => {
+  const one = (opType: string, inputs: Record<string, readonly [DataType, Shape]>, options: NodeOptions): Model => {
+    const build = new GraphBuilder({ opset: 18 });
+    const values = Object.entries(inputs).map(([name, [dtype, shape]]) => build.input(name, dtype, shape));
+    const [y] = build.node(opType, values, { name: 'here', ...options });
+    const loss = build.op('ReduceSum', [y!], { keepdims: { kind: 'int', value: 0 } }, 'loss');
+    build.output(loss, { dtype: 'float32', shape: [] });
+    return build.build();
+  };
+  type NodeOptions = Parameters<GraphBuilder['node']>[2] & object;
+  const rows: readonly (readonly [string, Model, string, string])[] = [
+    [
+      'ScatterElements with a reduction other than add',
+      one(
+        'ScatterElements',
+        { x: ['float32', [3]], i: ['int64', [2]], u: ['float32', [2]] },
+        { attributes: { reduction: string('mul') } },
+      ),
+      'x',
+      'ScatterElements "here" has no gradient: reduction "mul" has no gradient here\n  Use "none" or "add".',
+    ],
+    [
+      'Einsum with an ellipsis',
+      one('Einsum', { x: ['float32', [2, 3]] }, { attributes: { equation: string('...i->...') } }),
+      'x',
+      'Einsum "here" has no gradient: the equation has an ellipsis\n  Write its axes as labels.',
+    ],
+    [
+      'Einsum with a diagonal',
+      one('Einsum', { x: ['float32', [2, 2]] }, { attributes: { equation: string('ii->i') } }),
+      'x',
+      'Einsum "here" has no gradient: the operand "ii" repeats a label\n  Take the diagonal with another operator.',
+    ],
+    [
+      'the class weights of a loss',
+      one('SoftmaxCrossEntropyLoss', { x: ['float32', [2, 3]], labels: ['int64', [2]], weights: ['float32', [3]] }, {}),
+      'weights',
+      'SoftmaxCrossEntropyLoss "here" has no gradient: the gradient of the class weights is not built',
+    ],
+    [
+      'a rank that is not known',
+      one('Reshape', { x: ['float32', [2, 3]], shape: ['int64', ['rank']] }, {}),
+      'x',
+      'ReduceSum (of "loss"): the number of dimensions of "reshape" is not known\n' +
+        '  Give it a shape in the value_info of the model; the dimensions themselves may stay open.',
+    ],
+  ];
+
+  it.each(rows)('%s', (_, model, by, message) => {
+    expect(messageOf(model, { of: 'loss', withRespectTo: [by] })).toBe(message);
+  });
+
+  it('to differentiate by integers', () => {
+    const model = one('Reshape', { x: ['float32', [2, 3]], shape: ['int64', [1]] }, {});
+    expect(messageOf(model, { of: 'loss', withRespectTo: ['shape'] })).toBe(
+      '"shape": expected floating-point numbers to differentiate by\n  Integers, booleans and strings have no gradient.',
+    );
+  });
+});
+
+/** The model with another name for one of its values. */
+function renamed(model: Model, from: string, to: string): Model {
+  const rename = (name: string): string => (name === from ? to : name);
+  const nodes = model.graph.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+  }));
+  return { ...model, graph: { ...model.graph, nodes } };
+}

