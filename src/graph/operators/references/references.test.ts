@@ -252,3 +252,8 @@ test('several operands are summed in float64, and rounded at the end', () => {
   expect(run('Sum', [vector(1e8), vector(1), vector(-1e8)])).toEqual([vector(1)]);
   expect(run('Mean', [vector(1e8), vector(1), vector(-1e8)])).toEqual([vector(1 / 3)]);
 });
+
+test('the mask of Dropout has the type of the data before operator set 10', () => {
+  expect(run('Dropout', [vector(3, 4)], {}, 7)).toEqual([vector(3, 4), vector(1, 1)]);
+  expect(run('Dropout', [vector(3, 4)], {}, 10)[1]).toEqual(tensorFrom('bool', [1, 1]));
+});
