@@ -1,14 +1,13 @@
-import { string, type Value } from '../../graph/index.ts';
-import { type Build, GELU_OPSET } from '../build.ts';
+import type { Value } from '../../graph/index.ts';
+import type { Build } from '../build.ts';
 
 type ActivationRule = (build: Build, x: Value) => Value;
 
 /**
- * x · Φ(x): one node where the operator set has it, and otherwise the form that ONNX Runtime fuses into that node's kernel
- * when it infers. See docs/decisions/0003-gelu.md.
+ * x · Φ(x), in the form that ONNX Runtime fuses into one kernel and that gradient() knows as Gelu. See
+ * docs/decisions/0003-gelu.md.
  */
 const gelu: ActivationRule = ({ graph }, x) => {
-  if (graph.opset >= GELU_OPSET) return graph.op('Gelu', [x]);
   const cumulative = graph.add(
     graph.op('Erf', [graph.div(x, graph.scalar(Math.SQRT2, 'float32'))]),
     graph.scalar(1, 'float32'),
@@ -18,7 +17,6 @@ const gelu: ActivationRule = ({ graph }, x) => {
 
 /** x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))) (Hendrycks and Gimpel, 2016). */
 const geluTanh: ActivationRule = ({ graph }, x) => {
-  if (graph.opset >= GELU_OPSET) return graph.op('Gelu', [x], { approximate: string('tanh') });
   const cube = graph.mul(graph.mul(x, x), x);
   const inner = graph.mul(
     graph.add(x, graph.mul(cube, graph.scalar(0.044715, 'float32'))),

@@ -1,6 +1,6 @@
 import { DATA_TYPES, LatheError, type Tensor } from '../../base/index.ts';
 import { GraphBuilder, type Model, type Value } from '../../graph/index.ts';
-import { type Build, VERSIONS } from '../build.ts';
+import type { Build } from '../build.ts';
 import type { Initialization } from '../initialization.ts';
 import { activation } from '../layers/activation.ts';
 import { type AttentionShapes, selfAttention } from '../layers/attention.ts';
@@ -61,12 +61,10 @@ export function fromConfig(config: HuggingFaceConfig, options: EncoderOptions = 
 function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOptions): Model {
   const settings = encoderSettings(config, type);
   const architecture = ARCHITECTURES[type];
-  const form = options.form ?? 'inference';
-  const { opset, irVersion } = VERSIONS[form];
-  const graph = new GraphBuilder({ opset });
+  const graph = new GraphBuilder();
   const build: Build = {
     graph,
-    form,
+    form: options.form ?? 'inference',
     seed: options.seed ?? 0,
     ...(options.weights && { weights: options.weights }),
   };
@@ -88,7 +86,7 @@ function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOpt
     const logits = classifier(build, first, architecture, settings);
     graph.output(logits, { dtype: 'float32', shape: ['batch', settings.labels] }, 'logits');
   }
-  return graph.build({ name: type, irVersion });
+  return graph.build({ name: type });
 }
 
 interface Shapes extends AttentionShapes {
