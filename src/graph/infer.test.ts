@@ -257,6 +257,25 @@ describe('values of shapes are followed through', () => {
 
   test.each(rows)('%s', (_, expected, build) => expect(elementsOf(build)).toEqual(expected));
 
+  test('lengths computed in floats', () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', ['time', 13]);
+    const [time, width] = graph.split(graph.cast(graph.shape(x), 1), [1, 1], 0);
+    const half = graph.op('Floor', [graph.div(width!, graph.scalar(2, 'float32'))]);
+    const positions = graph.op('Range', [
+      graph.scalar(0, 'float32'),
+      graph.squeeze(time!, [0]),
+      graph.scalar(1, 'float32'),
+    ]);
+    const y = graph.op('ConstantOfShape', [graph.concat([graph.cast(half, 7), graph.shape(positions)], 0)]);
+    graph.output(y);
+    const types = inferTypes(graph.build());
+    expect(types.get(half)?.elements).toEqual([6]);
+    expect(types.get(y)?.type).toEqual({ kind: 'tensor', dtype: 'float32', shape: [6, 'time'] });
+    const third = graph.div(time!, graph.scalar(3, 'float32'));
+    expect(inferTypes(graph.build()).get(third)?.elements).toEqual([null]);
+  });
+
   test('the pattern by which exporters expand -1', () => {
     const graph = new GraphBuilder();
     const ids = graph.input('ids', 'int64', ['batch', 'sequence']);

@@ -1,6 +1,4 @@
 import { LatheError } from '../base/errors.ts';
-import { sizeOf } from '../base/shape.ts';
-import type { Tensor } from '../base/tensor.ts';
 import { describeNode } from './attributes.ts';
 import { bindAttributes, type Functions, functionsOf } from './functions.ts';
 import type {
@@ -10,17 +8,14 @@ import type {
   Model,
   Node,
   Shape,
-  StoredTensor,
   TensorType,
   ValueInfo,
   ValueType,
 } from './ir.ts';
 import { isKnownOperator } from './operators/names.ts';
 import type { InferredValue, ShapeContext } from './operators/shape-rule.ts';
-import { constantOf, elementsOfStored } from './operators/shapes/constant.ts';
-import { ELEMENT_LIMIT } from './operators/shapes/inferred.ts';
+import { elementsOfStored } from './operators/shapes/constant.ts';
 import { SHAPE_RULES } from './operators/shapes.ts';
-import { tensorOf } from './stored.ts';
 import { formatType, unifyTypes } from './value-types.ts';
 
 export type { InferredValue } from './operators/shape-rule.ts';
@@ -32,12 +27,12 @@ export interface InferOptions {
 
 /**
  * The type of every value of the main graph (inputs, initializers, and what nodes give), and the elements of small
- * integer values, as far as they are known. Dimensions may be symbolic: names as the model gives them, and expressions
+ * values computed from shapes, as far as they are known. Dimensions may be symbolic: names as the model gives them, and expressions
  * over those (`dimension.ts`). A value about which nothing is known is left out.
  *
  * What the model declares of a value (value_info, outputs) is used as well. Throws LatheError('shape') where inputs of a
  * node do not fit together or a declared type contradicts what follows from the graph. Initializers' bytes are read
- * only for small integers.
+ * only of integers and booleans of at most 1024 elements, and of single floats.
  */
 export function inferTypes(model: Model, options: InferOptions = {}): ReadonlyMap<string, InferredValue> {
   const run: Run = {
@@ -107,7 +102,6 @@ interface Run {
 interface Scope {
   readonly parent: Scope | undefined;
   readonly values: Map<string, InferredValue>;
-  readonly constants: Map<string, StoredTensor>;
   readonly declared: ReadonlyMap<string, ValueType>;
   readonly opsets: ReadonlyMap<string, number>;
 }
@@ -125,7 +119,7 @@ function scopeOf(graph: Graph, parent: Scope | undefined, opsets: ReadonlyMap<st
   for (const { name, type } of [...graph.valueInfo, ...graph.outputs]) {
     if (type !== undefined && type.kind !== 'undefined') declared.set(name, withoutNegatives(type));
   }
-  const scope: Scope = { parent, values: new Map(), constants: new Map(), declared, opsets };
+  const scope: Scope = { parent, values: new Map(), declared, opsets };
   const inputs = new Set(run.constantInputs ? [] : graph.inputs.map(({ name }) => name));
   for (const [name, value] of graph.initializers) {
     if (value.dtype === 'undefined') continue;
@@ -134,7 +128,6 @@ function scopeOf(graph: Graph, parent: Scope | undefined, opsets: ReadonlyMap<st
     const type: ValueType = { kind: 'tensor', dtype: value.dtype, shape: value.dims };
     const elements = elementsOfStored(value);
     scope.values.set(name, elements === undefined ? { type } : { type, elements });
-    scope.constants.set(name, value);
   }
   for (const { values, dims } of graph.sparseInitializers) {
     if (values.name === undefined || values.dtype === 'undefined') continue;
@@ -158,10 +151,6 @@ function inferNodes(nodes: readonly Node[], scope: Scope, run: Run): void {
       const value = withDeclared(node, name, results[index], scope.declared.get(name));
       if (value !== undefined) scope.values.set(name, value);
     }
-    if (node.opType === 'Constant' && node.domain === '') {
-      const value = constantOf(node);
-      if (value !== undefined) scope.constants.set(node.outputs[0]!, value);
-    }
   }
 }
 
@@ -182,7 +171,6 @@ function contextOf(node: Node, scope: Scope, run: Run): ShapeContext {
       const type = inputValue(index)?.type;
       return type?.kind === 'tensor' && type.dtype !== 'undefined' ? (type as TensorType) : undefined;
     },
-    constant: (index) => constantTensor(scope, node.inputs[index] ?? ''),
     elements: (index) => inputValue(index)?.elements,
     infer: (graph, inputs) => inferSubgraph(graph, inputs, scope, run, node),
   };
@@ -193,16 +181,6 @@ function lookUp(scope: Scope, name: string): InferredValue | undefined {
   for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
     const value = at.values.get(name);
     if (value !== undefined) return value;
-  }
-  return undefined;
-}
-
-function constantTensor(scope: Scope, name: string): Tensor | undefined {
-  if (name === '') return undefined;
-  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
-    const value = at.constants.get(name);
-    if (value === undefined) continue;
-    return value.content.kind === 'external' || sizeOf(value.dims) > ELEMENT_LIMIT ? undefined : tensorOf(value);
   }
   return undefined;
 }
@@ -257,7 +235,7 @@ function inferFunction(
     const scope: Scope = {
       parent: undefined,
       values: new Map(),
-      constants: new Map(),
+
       declared,
       opsets: definition.opsets.length === 0 ? caller.opsets : opsetsOf(definition),
     };

@@ -69,7 +69,7 @@ export function formatType(type: ValueType): string {
     case 'map':
       return `map(${type.key}, ${formatType(type.value)})`;
     case 'opaque':
-      return `opaque(${type.domain}.${type.name})`;
+      return `opaque(${type.domain ?? ''}.${type.name ?? ''})`;
     case 'undefined':
       return 'undefined';
   }

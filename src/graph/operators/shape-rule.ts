@@ -1,4 +1,3 @@
-import type { Tensor } from '../../base/tensor.ts';
 import type { Dimension, Graph, Node, TensorType, ValueType } from '../ir.ts';
 
 /**
@@ -8,9 +7,9 @@ import type { Dimension, Graph, Node, TensorType, ValueType } from '../ir.ts';
 export type ShapeRule = (context: ShapeContext) => readonly (InferredValue | undefined)[];
 
 /**
- * What is known of a value: its type, and for integer and boolean tensors of at most 1024 elements (shapes, axes,
- * masks made of them) the elements, row-major, which may be symbolic or null. Elements come only with a shape that is
- * all numbers.
+ * What is known of a value: its type, and for tensors of at most 1024 elements that are computed from shapes and small
+ * constants (shapes, axes, lengths) the elements, row-major, which may be symbolic or null; booleans are 0 and 1.
+ * Elements come only with a shape that is all numbers.
  */
 export interface InferredValue {
   readonly type: ValueType;
@@ -23,9 +22,7 @@ export interface ShapeContext {
   /** The type of input `index` where it is a dense tensor of a known element type. */
   readonly input: (index: number) => TensorType | undefined;
   readonly inputValue: (index: number) => InferredValue | undefined;
-  /** The value of an input that is constant and has at most 1024 elements. */
-  readonly constant: (index: number) => Tensor | undefined;
-  /** The elements of an integer or boolean input, known or symbolic. */
+  /** The elements of an input, known or symbolic. */
   readonly elements: (index: number) => readonly Dimension[] | undefined;
   /** Infers a subgraph attribute, given the types of its inputs. */
   readonly infer: (

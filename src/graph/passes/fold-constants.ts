@@ -163,7 +163,6 @@ function fits(
       const value = inputs[index];
       return value && { dtype: value.dtype, shape: value.dims };
     },
-    constant: (index) => inputs[index],
     elements: (index) => inputs[index] && elementsOf(inputs[index]).elements,
     infer: refuse,
   };
@@ -180,8 +179,9 @@ function fits(
 }
 
 function elementsOf(value: Tensor): { readonly elements?: readonly number[] } {
-  const integers = value.dtype === 'int64' || value.dtype === 'int32';
-  return integers && value.dims.length <= 1 && value.data.length <= 64 ? { elements: numbersOf(value) } : {};
+  const { dtype, dims, data } = value;
+  const limit = dtype === 'int64' || dtype === 'int32' ? 64 : dtype === 'float32' || dtype === 'float64' ? 1 : 0;
+  return dims.length <= 1 && data.length <= limit ? { elements: numbersOf(value) } : {};
 }
 
 function bytesOf(dtype: Tensor['dtype'], dims: readonly number[]): number {

@@ -2,7 +2,7 @@ import { sizeOf } from '../../../base/shape.ts';
 import { type Tensor, tensor, tensorFrom } from '../../../base/tensor.ts';
 import type { Dimension, Node, StoredTensor } from '../../ir.ts';
 import { stored, tensorOf } from '../../stored.ts';
-import { ELEMENT_LIMIT, followsElements } from './inferred.ts';
+import { ELEMENT_LIMIT, isInteger } from './inferred.ts';
 
 /** The tensor that a Constant node gives, in whichever of its attributes; undefined for a sparse one. */
 export function constantOf(node: Node): StoredTensor | undefined {
@@ -27,10 +27,14 @@ function int64s(dims: readonly number[], values: readonly bigint[]): Tensor {
   return tensor('int64', dims, BigInt64Array.from(values));
 }
 
-/** The elements of a small integer or boolean tensor; undefined for others, whose bytes are not looked at. */
+/** The elements of a small integer or boolean tensor, or of a single float; of others the bytes are not looked at. */
 export function elementsOfStored(value: StoredTensor): readonly Dimension[] | undefined {
-  if (value.dtype === 'undefined' || !followsElements(value.dtype)) return undefined;
-  if (value.content.kind !== 'bytes' || sizeOf(value.dims) > ELEMENT_LIMIT) return undefined;
+  const { dtype, content } = value;
+  if (dtype === 'undefined' || content.kind !== 'bytes') return undefined;
+  const limit =
+    isInteger(dtype) || dtype === 'bool' ? ELEMENT_LIMIT : dtype === 'float32' || dtype === 'float64' ? 1 : -1;
+  if (sizeOf(value.dims) > limit) return undefined;
   // Beyond 2^53 the nearest double stands for the element: such numbers are ends of slices.
-  return Array.from(tensorOf(value).data, Number);
+  const elements = Array.from(tensorOf(value).data, Number);
+  return elements.every(Number.isFinite) ? elements : undefined;
 }

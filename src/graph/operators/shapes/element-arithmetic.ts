@@ -1,9 +1,10 @@
-import { DATA_TYPES, type DataType } from '../../../base/dtype.ts';
+import { DATA_TYPES, type DataType, isFloat } from '../../../base/dtype.ts';
 import { sizeOf, stridesOf } from '../../../base/shape.ts';
 import {
   addDimensions,
   differentDimensions,
   divideDimensions,
+  divideDimensionsExactly,
   equalDimensions,
   isAtMost,
   isBelow,
@@ -19,14 +20,14 @@ import type { ElementTensor } from './inferred.ts';
 export type ElementFunction = (a: Dimension, b: Dimension, dtype: DataType) => Dimension;
 
 /**
- * What integer and boolean operators make of known and symbolic elements; booleans are 0 and 1. Results that do not
- * fit the element type wrap around at run time: they are null here.
+ * What operators make of known and symbolic elements; booleans are 0 and 1. Results that do not fit the element type wrap
+ * around at run time: they are null here.
  */
 export const ELEMENT_FUNCTIONS = {
-  Add: within(addDimensions),
-  Sub: within(subtractDimensions),
-  Mul: within(multiplyDimensions),
-  Div: within(divideDimensions),
+  Add: arithmetic(addDimensions, (a, b) => a + b),
+  Sub: arithmetic(subtractDimensions, (a, b) => a - b),
+  Mul: arithmetic(multiplyDimensions, (a, b) => a * b),
+  Div: arithmetic(divideDimensions, (a, b) => a / b, divideDimensionsExactly),
   Max: (a, b) => maximumOfDimensions(a, b),
   Min: (a, b) => minimumOfDimensions(a, b),
   Equal: (a, b) => (equalDimensions(a, b) ? 1 : differentDimensions(a, b) ? 0 : null),
@@ -97,22 +98,40 @@ export function selectElements(
 /** An element after a cast; a number that the type does not hold is null. */
 export function castElement(element: Dimension, to: DataType): Dimension {
   if (to === 'bool') return typeof element === 'number' ? Number(element !== 0) : null;
-  return typeof element === 'number' ? storable(element, to) : element;
+  if (typeof element !== 'number') return element;
+  return storable(isFloat(to) ? element : Math.trunc(element), to);
 }
 
-function within(combine: (a: Dimension, b: Dimension) => Dimension): ElementFunction {
+/** Symbols stand for integers, also as elements of floats: there they are divided only where nothing is lost. */
+function arithmetic(
+  ofIntegers: (a: Dimension, b: Dimension) => Dimension,
+  ofNumbers: (a: number, b: number) => number,
+  ofSymbols = ofIntegers,
+): ElementFunction {
   return (a, b, dtype) => {
-    const result = combine(trusted(a), trusted(b));
-    return typeof result === 'number' ? storable(result, dtype) : result;
+    const [left, right] = [trusted(a), trusted(b)];
+    if (!isFloat(dtype)) return storable(ofIntegers(left, right), dtype);
+    if (typeof left === 'number' && typeof right === 'number') return storable(ofNumbers(left, right), dtype);
+    return isWhole(left) && isWhole(right) ? ofSymbols(left, right) : null;
   };
+}
+
+function isWhole(element: Dimension): boolean {
+  return typeof element !== 'number' || Number.isInteger(element);
 }
 
 /** Beyond 2^53 an element is only near its value (like INT64_MAX, the end of a slice): good to clamp, not to compute with. */
 function trusted(element: Dimension): Dimension {
-  return typeof element === 'number' && !Number.isSafeInteger(element) ? null : element;
+  return typeof element === 'number' && Math.abs(element) > Number.MAX_SAFE_INTEGER ? null : element;
 }
 
-function storable(value: number, dtype: DataType): Dimension {
+/** What a tensor of the type keeps of a result. */
+function storable(value: Dimension, dtype: DataType): Dimension {
+  if (typeof value !== 'number') return value;
+  if (isFloat(dtype)) {
+    const rounded = dtype === 'float32' ? Math.fround(value) : value;
+    return Number.isFinite(rounded) ? rounded : null;
+  }
   const { kind, bits } = DATA_TYPES[dtype];
   if (bits === 64) return kind === 'uint' && value < 0 ? null : value;
   const low = kind === 'int' ? -(2 ** (bits - 1)) : 0;

@@ -1,7 +1,7 @@
 import { type DataType, dataTypeOf } from '../../../base/dtype.ts';
 import { LatheError } from '../../../base/errors.ts';
 import { describeNode, intOf } from '../../attributes.ts';
-import { broadcastShapes, formatShape, isAtMost, subtractDimensions } from '../../dimension.ts';
+import { broadcastShapes, formatShape, isAtMost, maximumOfDimensions, subtractDimensions } from '../../dimension.ts';
 import type { Dimension, Shape, TensorType } from '../../ir.ts';
 import type { InferredValue, ShapeContext, ShapeRule } from '../shape-rule.ts';
 import {
@@ -37,6 +37,11 @@ function sameWithElements(apply: (element: Dimension, dtype: DataType) => Dimens
 function absolute(element: Dimension): Dimension {
   if (typeof element === 'number') return Math.abs(element);
   return isAtMost(0, element) ? element : null;
+}
+
+/** Symbols stand for integers already. */
+function rounded(round: (value: number) => number): (element: Dimension) => Dimension {
+  return (element) => (typeof element === 'number' ? round(element) : element);
 }
 
 const test: ShapeRule = ({ input }) => [inferredTensor('bool', input(0)?.shape)];
@@ -201,7 +206,7 @@ export const ELEMENTWISE = {
   Atanh: same,
   Cast: cast,
   CastLike: castLike,
-  Ceil: same,
+  Ceil: sameWithElements(rounded(Math.ceil)),
   Clip: same,
   Cos: same,
   Cosh: same,
@@ -212,7 +217,7 @@ export const ELEMENTWISE = {
   Equal: broadcasting(ELEMENT_FUNCTIONS.Equal, 'bool'),
   Erf: same,
   Exp: same,
-  Floor: same,
+  Floor: sameWithElements(rounded(Math.floor)),
   Gelu: same,
   Greater: broadcasting(ELEMENT_FUNCTIONS.Greater, 'bool'),
   GreaterOrEqual: broadcasting(ELEMENT_FUNCTIONS.GreaterOrEqual, 'bool'),
@@ -235,7 +240,7 @@ export const ELEMENTWISE = {
   Or: broadcasting(ELEMENT_FUNCTIONS.Or, 'bool'),
   Pow: pow,
   Reciprocal: same,
-  Relu: same,
+  Relu: sameWithElements((element) => maximumOfDimensions(element, 0)),
   Round: same,
   Selu: same,
   Sigmoid: same,

@@ -9,8 +9,8 @@ import {
   productOfDimensions,
   subtractDimensions,
 } from '../../dimension.ts';
-import type { Dimension, Shape } from '../../ir.ts';
-import type { ShapeContext, ShapeRule } from '../shape-rule.ts';
+import type { Shape } from '../../ir.ts';
+import type { ShapeRule } from '../shape-rule.ts';
 import { constantOf, elementsOfStored } from './constant.ts';
 import { ELEMENT_LIMIT, expectRank, inferredTensor, isSmall } from './inferred.ts';
 
@@ -41,7 +41,7 @@ const range: ShapeRule = (context) => {
   const types = [0, 1, 2].map((index) => context.input(index));
   const dtype = types.find((type) => type !== undefined)?.dtype;
   if (dtype === undefined) return [undefined];
-  const [start, limit, delta] = [0, 1, 2].map((index) => scalarOf(context, index));
+  const [start, limit, delta] = [0, 1, 2].map((index) => context.elements(index)?.[0] ?? null);
   if (typeof start === 'number' && typeof limit === 'number' && typeof delta === 'number') {
     const length = Math.max(0, Math.ceil((limit - start) / delta));
     if (!Number.isSafeInteger(length)) return [inferredTensor(dtype, [null])];
@@ -55,15 +55,6 @@ const range: ShapeRule = (context) => {
   const length = divideDimensions(stride === 1 ? distance : addDimensions(distance, stride - 1), stride);
   return [inferredTensor(dtype, [length])];
 };
-
-/** A scalar: its element, or its value where it is a constant of another type. */
-function scalarOf(context: ShapeContext, index: number): Dimension {
-  const element = context.elements(index)?.[0];
-  if (element !== undefined) return element;
-  const value = context.constant(index);
-  const known = value?.dtype === 'float32' || value?.dtype === 'float64' ? value.data[0] : undefined;
-  return known === undefined ? null : Number(known);
-}
 
 /** From operator set 15 only the axes from `start` to `end`. */
 const shape: ShapeRule = ({ node, input, inputValue }) => {

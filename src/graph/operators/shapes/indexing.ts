@@ -392,14 +392,14 @@ const nonZero: ShapeRule = (context) => {
 };
 
 const oneHot: ShapeRule = (context) => {
-  const { node, input, constant, elements } = context;
+  const { node, input, elements } = context;
   const values = input(2);
   if (values === undefined) return [undefined];
   const shape = input(0)?.shape;
   if (shape === undefined) return [inferredTensor(values.dtype, undefined)];
   const axis = axisWithin(context, intOf(node, 'axis', -1), shape.length + 1);
-  const given = constant(1)?.data[0];
-  const depth = elements(1)?.[0] ?? (given === undefined ? null : Math.trunc(Number(given)));
+  const given = elements(1)?.[0] ?? null;
+  const depth = typeof given === 'number' ? Math.trunc(given) : given;
   return [inferredTensor(values.dtype, [...shape.slice(0, axis), depth, ...shape.slice(axis)])];
 };
 

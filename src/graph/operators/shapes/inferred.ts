@@ -9,7 +9,7 @@ import type { InferredValue, ShapeContext } from '../shape-rule.ts';
 /** How many elements of a value inference follows: shapes, axes and small masks, not weights. */
 export const ELEMENT_LIMIT = 1024;
 
-/** An integer or boolean tensor whose elements are known, at least in part. */
+/** A tensor whose elements are known, at least in part. */
 export interface ElementTensor {
   readonly dims: readonly number[];
   readonly elements: readonly Dimension[];
@@ -26,9 +26,14 @@ export function inferredTensor(
   return isConcrete(shape) && sizeOf(shape) === elements.length ? { type, elements } : { type };
 }
 
-export function followsElements(dtype: DataType): boolean {
+/** Integers and booleans; floats because lengths are computed in them here and there. */
+function followsElements(dtype: DataType): boolean {
+  return isInteger(dtype) || dtype === 'bool' || dtype === 'float32' || dtype === 'float64';
+}
+
+export function isInteger(dtype: DataType): boolean {
   const { kind, bits } = DATA_TYPES[dtype];
-  return kind === 'bool' || ((kind === 'int' || kind === 'uint') && bits >= 8);
+  return (kind === 'int' || kind === 'uint') && bits >= 8;
 }
 
 export function isConcrete(shape: Shape | undefined): shape is readonly number[] {
