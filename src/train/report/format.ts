@@ -32,6 +32,7 @@ export function duration(seconds: number): string {
 
 /** Three decimals, a true minus sign; scores are read to the third digit, no further. */
 export function score(value: number): string {
+  if (!Number.isFinite(value)) return 'not finite';
   const text = Math.abs(value) >= 1000 ? count(value) : Math.abs(value) >= 10 ? value.toFixed(2) : value.toFixed(3);
   return text.replace('-', '−');
 }
@@ -42,7 +43,7 @@ export function signed(value: number): string {
 
 /** A p-value with as many digits as mean something. */
 export function pValue(value: number): string {
-  return value < 0.001 ? 'p < 0.001' : `p = ${value.toFixed(value < 0.1 ? 3 : 2)}`;
+  return value < 0.001 ? 'p\u00a0<\u00a00.001' : `p\u00a0=\u00a0${value.toFixed(value < 0.1 ? 3 : 2)}`;
 }
 
 /** How many times larger: "40x", "1.3x". */

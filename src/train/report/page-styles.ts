@@ -20,6 +20,7 @@ section { margin: 0 0 40px; scroll-margin-top: 12px; }
 .grid { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); align-items: start; }
 .grid > .wide { grid-column: 1 / -1; }
 figure svg.plot { max-width: 640px; margin: 0 auto; }
+figure.wide svg.plot { max-width: none; min-width: 720px; }
 .verdict { display: grid; gap: 12px 36px; grid-template-columns: minmax(0, 1.35fr) minmax(0, 1fr); align-items: center; padding: 26px; }
 .verdict h2 { margin: 0 0 10px; font-size: 25px; line-height: 1.25; letter-spacing: -.015em; text-wrap: balance; }
 .verdict p { margin: 0 0 6px; color: var(--muted); max-width: 66ch; }
@@ -27,8 +28,8 @@ figure svg.plot { max-width: 640px; margin: 0 auto; }
 .verdict .mini-title { margin: 0 0 4px; font-size: 13px; color: var(--muted); }
 .pill { display: inline-block; margin: 0 0 10px; padding: 2px 10px; border: 1px solid currentColor; border-radius: 99px; font-size: 12.5px; font-weight: 600; }
 .pill.better { color: var(--good); } .pill.worse { color: var(--bad); } .pill.same { color: var(--baseline); } .pill.alone, .pill.untested { color: var(--muted); }
-.numbers { display: grid; grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); gap: 1px; margin: 16px 0 0; padding: 0; overflow: hidden; background: var(--line); border: 1px solid var(--line); border-radius: 10px; }
-.numbers div { padding: 12px 16px; background: var(--surface); }
+.numbers { display: grid; grid-template-columns: repeat(auto-fill, minmax(152px, 1fr)); margin: 16px 0 0; padding: 0; overflow: hidden; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; }
+.numbers div { padding: 12px 16px; box-shadow: 1px 1px 0 0 var(--line); }
 .numbers dt { color: var(--muted); font-size: 13px; }
 .numbers dd { margin: 0; font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; letter-spacing: -.01em; }
 .numbers dd small { display: block; font-size: 12px; font-weight: 400; color: var(--muted); letter-spacing: 0; }
@@ -38,7 +39,9 @@ th, td { padding: 7px 12px 7px 0; text-align: left; vertical-align: top; border-
 tr:last-child > td, tr:last-child > th { border-bottom: 0; }
 thead th { color: var(--muted); font-weight: 600; font-size: 13px; white-space: nowrap; border-bottom: 1px solid var(--axis); }
 tbody th { font-weight: 500; }
-.right { text-align: right; }
+tbody + tbody tr:first-child > * { border-top: 1px solid var(--axis); }
+tbody + tbody > tr > * { color: var(--muted); font-weight: 400; }
+.right { text-align: right; white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
 .facts th { width: 40%; color: var(--muted); font-weight: 400; }
 .facts td { overflow-wrap: anywhere; }
@@ -60,9 +63,10 @@ footer { padding: 4px 0 48px; color: var(--muted); font-size: 13px; }
   h1 { font-size: 25px; } .verdict h2 { font-size: 21px; }
   .numbers { grid-template-columns: repeat(2, 1fr); }
   .mistakes thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .mistakes tr { display: grid; grid-template-columns: auto auto 1fr; gap: 2px 14px; padding: 10px 0; border-bottom: 1px solid var(--line); }
+  .mistakes table, .mistakes tbody { display: block; }
+  .mistakes tr { display: flex; flex-wrap: wrap; gap: 2px 14px; padding: 10px 0; border-bottom: 1px solid var(--line); }
   .mistakes tr:last-child { border-bottom: 0; }
-  .mistakes td { display: block; padding: 0; border: 0; } .mistakes td.text { grid-column: 1 / -1; width: auto; }
+  .mistakes td { display: block; padding: 0; border: 0; overflow-wrap: anywhere; } .mistakes td.text { flex: 1 0 100%; width: auto; }
   .mistakes td[data-name]::before { content: attr(data-name) " "; color: var(--muted); font-weight: 400; }
 }
 @media print { body { background: none; } details { display: none; } section { break-inside: avoid; } nav { display: none; } }

@@ -199,14 +199,13 @@ function rankings(curves: readonly ClassificationCurves[], report: Classificatio
     .slice(0, 3)
     .map((one) => one.label);
   const single = curves.length === 1;
-  const series = (points: (curve: ClassificationCurves) => LineSeries['points'], steps: boolean): LineSeries[] =>
+  const series = (points: (curve: ClassificationCurves) => LineSeries['points']): LineSeries[] =>
     curves.map((curve) => {
       const rank = weakest.indexOf(curve.label);
       return {
         name: curve.label,
         tone: rank < 0 ? 'muted' : single ? 'model' : CLASS_TONES[rank]!,
         background: rank < 0,
-        steps,
         points: points(curve),
       };
     });
@@ -221,12 +220,17 @@ function rankings(curves: readonly ClassificationCurves[], report: Classificatio
       xDomain: [0, 1],
       yDomain: [0, 1],
       named: !single,
-      series: series(
-        (curve) => curve.precisionRecall.map(({ precision, recall }) => ({ x: recall, y: precision })),
-        false,
-      ),
+      series: series((curve) => curve.precisionRecall.map(({ precision, recall }) => ({ x: recall, y: precision }))),
       marks: single
-        ? [{ x: report.metrics.recall, y: report.metrics.precision, label: 'where it decides', tone: 'model' }]
+        ? [
+            {
+              x: report.metrics.recall,
+              y: report.metrics.precision,
+              label: 'where it decides',
+              tone: 'model',
+              place: 'left',
+            },
+          ]
         : [],
     }),
     roc: linePlot({
@@ -238,10 +242,8 @@ function rankings(curves: readonly ClassificationCurves[], report: Classificatio
       yDomain: [0, 1],
       named: !single,
       guide: { from: { x: 0, y: 0 }, to: { x: 1, y: 1 } },
-      series: series(
-        (curve) =>
-          curve.roc.map(({ falsePositiveRate, truePositiveRate }) => ({ x: falsePositiveRate, y: truePositiveRate })),
-        false,
+      series: series((curve) =>
+        curve.roc.map(({ falsePositiveRate, truePositiveRate }) => ({ x: falsePositiveRate, y: truePositiveRate })),
       ),
     }),
   };
@@ -261,12 +263,21 @@ function thresholds(curve: ClassificationCurves, evaluation: Evaluation, report:
     series: (['precision', 'recall', 'f1'] as const).map((key, index) => ({
       name: metricName(key),
       tone: (['two', 'three', 'model'] as const)[index]!,
+      nameAt: { x: 0.22, side: (['below', 'above', 'above'] as const)[index]! },
       points: curve.f1.map((point) => ({ x: point.threshold, y: point[key] })),
     })),
     marks:
       suggestion === undefined || at === undefined
         ? []
-        : [{ x: suggestion.threshold, y: at.f1, label: `suggested ${score(suggestion.threshold)}`, tone: 'model' }],
+        : [
+            {
+              x: suggestion.threshold,
+              y: at.f1,
+              label: `suggested ${score(suggestion.threshold)}`,
+              tone: 'model',
+              place: 'foot',
+            },
+          ],
   });
 }
 
@@ -298,7 +309,7 @@ const MOST_BARS = 30;
 function labels(data: RunReportData): RunPlots {
   const rows = data.data?.labels ?? [];
   if (rows.length === 0) return {};
-  const tones: readonly Tone[] = ['train', 'model', 'baseline', 'three'];
+  const tones: readonly Tone[] = ['train', 'model', 'two', 'three'];
   const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
   const sorted = rows.length > MOST_BARS ? rows.toSorted((a, b) => sum(b.counts) - sum(a.counts)) : rows;
   const rest = sorted.slice(MOST_BARS);

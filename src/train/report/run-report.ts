@@ -22,9 +22,8 @@ export function renderRunReport(data: RunReportData): string {
   const sections = [
     quality(data, plots),
     mistakes(data),
-    training(plots),
+    training(data, plots),
     dataSection(data.data, plots),
-    speed(data),
     settings(data),
     reproduce(data),
     next(data),
@@ -110,7 +109,7 @@ function perClass(report: ClassificationReport): Html {
   const averages = Object.entries(report.averages);
   const row = (name: string, of: { precision: number; recall: number; f1: number }, support: string): Html =>
     html`<tr><th scope="row">${name}</th>${[of.precision, of.recall].map((value) => html`<td class="right">${score(value)}</td>`)}<td class="right"><span class="meter" aria-hidden="true"><i style="width:${(100 * of.f1).toFixed(0)}%"></i></span>${score(of.f1)}</td><td class="right">${support}</td></tr>`;
-  return html`<div class="card wide"><h3>By class</h3><div class="scroll" tabindex="0" role="region" aria-label="Scores by class"><table>
+  return html`<div class="${classes.length > 6 ? 'card wide' : 'card'}"><h3>By class</h3><div class="scroll" tabindex="0" role="region" aria-label="Scores by class"><table>
 <thead><tr><th scope="col">Label</th><th scope="col" class="right">Precision</th><th scope="col" class="right">Recall</th><th scope="col" class="right">F1</th><th scope="col" class="right">Examples</th></tr></thead>
 <tbody>${classes.map(([label, of]) => row(label, of, count(of.support)))}</tbody>
 <tbody>${averages.map(([name, of]) => row(`${name} average`, of, ''))}</tbody>
@@ -136,11 +135,11 @@ function mistakes(data: RunReportData): Section | undefined {
   };
 }
 
-function training(plots: RunPlots): Section | undefined {
+function training(data: RunReportData, plots: RunPlots): Section | undefined {
   const shown = figures(plots, ['loss', 'metrics', 'learning-rate']);
-  return shown.length === 0
-    ? undefined
-    : { id: 'training', title: 'Training', body: html`<div class="grid">${shown}</div>` };
+  const cost = speedAndSize(data);
+  if (shown.length === 0 && cost === undefined) return undefined;
+  return { id: 'training', title: 'Training', body: html`<div class="grid">${shown}${cost}</div>` };
 }
 
 function dataSection(facts: DataFacts | undefined, plots: RunPlots): Section | undefined {
@@ -165,29 +164,25 @@ function dataSection(facts: DataFacts | undefined, plots: RunPlots): Section | u
   };
 }
 
-function speed(data: RunReportData): Section | undefined {
+function speedAndSize(data: RunReportData): Html | undefined {
   const { speed: measured, size, baseline } = data;
   if (measured === undefined && size === undefined) return undefined;
   const of = (name: keyof Speed, format: (value: number) => string): string | undefined =>
     measured?.[name] === undefined ? undefined : format(measured[name]);
-  return {
-    id: 'speed',
-    title: 'Speed and size',
-    body: html`<div class="card">${factTable([
-      ['Training took', of('trainingSeconds', duration)],
-      ['Training examples per second', of('examplesPerSecond', count)],
-      ['Training tokens per second', of('tokensPerSecond', count)],
-      ['Peak memory', of('peakMemoryBytes', bytes)],
-      ['Predictions per second', of('predictionsPerSecond', count)],
-      ['Parameters', size === undefined ? undefined : count(size.parameters)],
-      ['Model file', size === undefined ? undefined : bytes(size.bytes)],
-      ['Baseline model file', baseline?.size === undefined ? undefined : bytes(baseline.size.bytes)],
-      [
-        'Baseline predictions per second',
-        baseline?.examplesPerSecond === undefined ? undefined : count(baseline.examplesPerSecond),
-      ],
-    ])}</div>`,
-  };
+  return html`<div class="card"><h3>Speed and size</h3>${factTable([
+    ['Training took', of('trainingSeconds', duration)],
+    ['Training examples per second', of('examplesPerSecond', count)],
+    ['Training tokens per second', of('tokensPerSecond', count)],
+    ['Peak memory', of('peakMemoryBytes', bytes)],
+    ['Predictions per second', of('predictionsPerSecond', count)],
+    ['Parameters', size === undefined ? undefined : count(size.parameters)],
+    ['Model file', size === undefined ? undefined : bytes(size.bytes)],
+    ['Baseline model file', baseline?.size === undefined ? undefined : bytes(baseline.size.bytes)],
+    [
+      'Baseline predictions per second',
+      baseline?.examplesPerSecond === undefined ? undefined : count(baseline.examplesPerSecond),
+    ],
+  ])}</div>`;
 }
 
 function settings(data: RunReportData): Section | undefined {
@@ -232,7 +227,7 @@ function figures(plots: RunPlots, names: readonly (keyof RunPlots)[]): Html[] {
 }
 
 function figure(name: string, plot: Plot): Html {
-  return html`<figure id="plot-${name}"${trusted(plot.width > 500 ? ' class="wide"' : '')}><figcaption>${plot.title}</figcaption>${inlineSvg(plot)}${
+  return html`<figure id="plot-${name}" class="${plot.width > 500 ? 'wide' : 'half'}"><figcaption>${plot.title}</figcaption>${plot.width > 500 ? html`<div class="scroll" tabindex="0" role="region" aria-label="${plot.title}">${inlineSvg(plot)}</div>` : inlineSvg(plot)}${
     plot.table !== undefined && html`<details><summary>Show as a table</summary>${table(plot.table)}</details>`
   }</figure>\n`;
 }

@@ -127,5 +127,5 @@ function traitsOfBaseline(data: RunReportData, baseline: Baseline): { text: stri
 }
 
 function percentOf(confidence: number): string {
-  return `${Number((100 * confidence).toFixed(1))} %`;
+  return `${Number((100 * confidence).toFixed(1))}\u00a0%`;
 }

@@ -1,6 +1,6 @@
 import { type Html, html } from '../../../base/index.ts';
 import { axes, spread } from './axes.ts';
-import { extent, niceDomain } from './scale.ts';
+import { extent, niceDomain, niceTicks } from './scale.ts';
 import { CHART_WIDTH, fitText, number, type Plot, type PlotTable, type Tone, textWidth } from './svg.ts';
 
 export interface Point {
@@ -18,8 +18,15 @@ export interface LineSeries {
   readonly dots?: boolean;
   /** Drawn thin and without a name, as background for the others. */
   readonly background?: boolean;
-  /** Holds each value until the next point, as precision does between thresholds. */
-  readonly steps?: boolean;
+  /** Where its name stands, along the line rather than behind its end. */
+  readonly nameAt?: { readonly x: number; readonly side: 'above' | 'below' };
+}
+
+export interface PlotMark extends Point {
+  readonly label: string;
+  readonly tone: Tone;
+  /** Where the label stands: over the point, to its lower left, or at the foot of a stem down to the x axis. Default `above`. */
+  readonly place?: 'above' | 'left' | 'foot';
 }
 
 export interface LinePlotOptions {
@@ -34,7 +41,7 @@ export interface LinePlotOptions {
   /** A dashed line for chance or for perfection. */
   readonly guide?: { readonly from: Point; readonly to: Point };
   /** A named point, for example the best step or the suggested threshold. */
-  readonly marks?: readonly (Point & { readonly label: string; readonly tone: Tone })[];
+  readonly marks?: readonly PlotMark[];
   /** Names beside the ends of the lines; false where a single line needs none. Default true. */
   readonly named?: boolean;
 }
@@ -50,9 +57,13 @@ export function linePlot(options: LinePlotOptions): Plot {
   const ends = extent(finite.map((point) => point.y));
   const yDomain = options.yDomain ?? niceDomain(options.yFromZero === true ? [Math.min(0, ends[0]), ends[1]] : ends, 5);
   const labelled = named
-    ? options.series.filter((series) => series.background !== true && lastPoint(series) !== undefined)
+    ? options.series.filter(
+        (series) => series.background !== true && series.nameAt === undefined && lastPoint(series) !== undefined,
+      )
     : [];
-  const labelWidth = Math.min(110, Math.max(0, ...labelled.map((series) => textWidth(series.name) * 1.08)));
+  const labelWidth = Math.min(110, Math.max(0, ...labelled.map((series) => textWidth(series.name, 13.2))));
+  // Steps and epochs are whole numbers, and so are their ticks.
+  const whole = options.xDomain === undefined && finite.every((point) => Number.isInteger(point.x));
   const plane = axes({
     width: CHART_WIDTH,
     height: HEIGHT,
@@ -60,6 +71,7 @@ export function linePlot(options: LinePlotOptions): Plot {
     yDomain,
     xLabel: options.xLabel,
     yLabel: options.yLabel,
+    ...(whole ? { xTicks: niceTicks(xDomain, 5).filter(Number.isInteger) } : {}),
     rightMargin: labelled.length > 0 ? labelWidth + 22 : 16,
   });
   const { x, y, frame } = plane;
@@ -67,7 +79,7 @@ export function linePlot(options: LinePlotOptions): Plot {
     x: Math.min(Math.max(point.x, xDomain[0]), xDomain[1]),
     y: Math.min(Math.max(point.y, yDomain[0]), yDomain[1]),
   });
-  const path = (points: readonly Point[], steps = false): string => {
+  const path = (points: readonly Point[]): string => {
     let text = '';
     let pen = false;
     for (const point of points) {
@@ -76,18 +88,17 @@ export function linePlot(options: LinePlotOptions): Plot {
         continue;
       }
       const at = inside(point);
-      if (pen && steps) text += `H${number(x(at.x))}V${number(y(at.y))}`;
-      else text += `${pen ? 'L' : 'M'}${number(x(at.x))} ${number(y(at.y))}`;
+      text += `${pen ? 'L' : 'M'}${number(x(at.x))} ${number(y(at.y))}`;
       pen = true;
     }
     return text;
   };
   const draw = (series: LineSeries): Html => {
     if (series.background === true) {
-      return html`<path class="line faint stroke-${series.tone}" d="${path(thin(series.points), series.steps)}"/>`;
+      return html`<path class="line faint stroke-${series.tone}" d="${path(thin(series.points))}"/>`;
     }
     const strong = series.smoothed === true ? movingAverage(series.points) : series.points;
-    return html`${series.smoothed === true && html`<path class="line faint stroke-${series.tone}" d="${path(thin(series.points))}"/>`}<path class="line stroke-${series.tone}" d="${path(thin(strong), series.steps)}"/>${
+    return html`${series.smoothed === true && html`<path class="line faint stroke-${series.tone}" d="${path(thin(series.points))}"/>`}<path class="line stroke-${series.tone}" d="${path(thin(strong))}"/>${
       (series.dots === true || series.points.length === 1) &&
       series.points
         .filter(isFinitePoint)
@@ -96,6 +107,18 @@ export function linePlot(options: LinePlotOptions): Plot {
             html`<circle class="fill-${series.tone}" r="3" cx="${number(x(inside(point).x))}" cy="${number(y(inside(point).y))}"/>`,
         )
     }`;
+  };
+  const drawMark = (mark: PlotMark, at: Point): Html => {
+    const half = textWidth(mark.label) / 2;
+    const centered = Math.min(Math.max(x(at.x), frame.left + half), frame.right - half);
+    const aboveOrBelow = y(at.y) < frame.top + 30 ? y(at.y) + 21 : y(at.y) - 11;
+    const right = x(at.x) + 8 + 2 * half <= frame.right;
+    const place = {
+      above: { x: centered, y: aboveOrBelow, anchor: 'middle' },
+      left: { x: x(at.x) - 9, y: y(at.y) + 17, anchor: 'end' },
+      foot: { x: x(at.x) + (right ? 8 : -8), y: frame.bottom - 9, anchor: right ? 'start' : 'end' },
+    }[mark.place ?? 'above'];
+    return html`${mark.place === 'foot' && html`<path class="guide" d="M${number(x(at.x))} ${number(y(at.y))}V${number(frame.bottom)}"/>`}<circle class="fill-${mark.tone}" r="4" cx="${number(x(at.x))}" cy="${number(y(at.y))}"/><text class="halo strong" x="${number(place.x)}" y="${number(place.y)}" text-anchor="${place.anchor}">${mark.label}</text>`;
   };
   const positions = spread(
     labelled.map((series) => y(inside(lastPoint(series)!).y) + 4),
@@ -113,13 +136,19 @@ export function linePlot(options: LinePlotOptions): Plot {
       .toSorted((a, b) => Number(b.background ?? false) - Number(a.background ?? false))
       .map(draw)}${labelled.map(
       (series, index) =>
-        html`<text class="label fill-${series.tone}" x="${number(frame.right + 10)}" y="${number(positions[index]!)}">${fitText(series.name, labelWidth)}</text>`,
-    )}${(options.marks ?? []).map((mark) => {
-      const at = inside(mark);
-      const onLeft = x(at.x) > (frame.left + frame.right) / 2;
-      const below = y(at.y) < frame.top + 30;
-      return html`<circle class="fill-${mark.tone}" r="4" cx="${number(x(at.x))}" cy="${number(y(at.y))}"/><text class="halo strong" x="${number(x(at.x) + (onLeft ? -8 : 8))}" y="${number(y(at.y) + (below ? 20 : -10))}" text-anchor="${onLeft ? 'end' : 'start'}">${mark.label}</text>`;
-    })}`,
+        html`<text class="label fill-${series.tone}" x="${number(frame.right + 10)}" y="${number(positions[index]!)}">${fitText(series.name, labelWidth, 13)}</text>`,
+    )}${
+      named &&
+      options.series.map((series) => {
+        const { nameAt } = series;
+        const near = nameAt === undefined ? undefined : series.points.find((point) => point.x >= nameAt.x);
+        return (
+          nameAt !== undefined &&
+          near !== undefined &&
+          html`<text class="label halo fill-${series.tone}" x="${number(x(near.x))}" y="${number(y(inside(near).y) + (nameAt.side === 'above' ? -7 : 17))}" text-anchor="middle">${series.name}</text>`
+        );
+      })
+    }${(options.marks ?? []).map((mark) => drawMark(mark, inside(mark)))}`,
     table: tableOf(options),
   };
 }
@@ -158,16 +187,21 @@ function thin(points: readonly Point[]): readonly Point[] {
   return kept;
 }
 
-/** Exponential, over about a twentieth of the series; corrected for its start. */
+/** Over a window of about a twentieth of the series around each point, so that it does not lag behind. */
 function movingAverage(points: readonly Point[]): Point[] {
-  const keep = 1 - 1 / Math.max(2, points.length / 20);
-  let sum = 0;
-  let weight = 0;
-  return points.map(({ x, y }) => {
+  const sums = new Float64Array(points.length + 1);
+  const counts = new Float64Array(points.length + 1);
+  points.forEach(({ y }, index) => {
+    const finite = Number.isFinite(y);
+    sums[index + 1] = sums[index]! + (finite ? y : 0);
+    counts[index + 1] = counts[index]! + (finite ? 1 : 0);
+  });
+  const reach = Math.max(1, Math.round(points.length / 40));
+  return points.map(({ x, y }, index) => {
     if (!Number.isFinite(y)) return { x, y };
-    sum = keep * sum + (1 - keep) * y;
-    weight = keep * weight + (1 - keep);
-    return { x, y: sum / weight };
+    const from = Math.max(0, index - reach);
+    const to = Math.min(points.length, index + reach + 1);
+    return { x, y: (sums[to]! - sums[from]!) / (counts[to]! - counts[from]!) };
   });
 }
 

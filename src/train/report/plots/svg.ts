@@ -32,14 +32,14 @@ export const PLOT_COLORS = `
 :root {
   --surface: #ffffff; --ink: #14181f; --muted: #586372; --grid: #e4e8ed; --axis: #aab3be;
   --model: #0a6c9a; --train: #8492a3; --baseline: #a9540c; --good: #1a7848; --bad: #b3261e;
-  --one: #0a6c9a; --two: #a9540c; --three: #6b4fa8; --four: #1a7848;
+  --one: #0a6c9a; --two: #a62f78; --three: #6650b0; --four: #1a7848;
   --heat: #63b3d8; --heat-bad: #f09383;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --surface: #171b21; --ink: #e6eaef; --muted: #9ba6b3; --grid: #272e37; --axis: #56616e;
     --model: #56b7e2; --train: #8693a3; --baseline: #eda55e; --good: #63ca93; --bad: #ff8f80;
-    --one: #56b7e2; --two: #eda55e; --three: #b9a2f0; --four: #63ca93;
+    --one: #56b7e2; --two: #f08cc4; --three: #b3a1f2; --four: #63ca93;
     --heat: #1f6f98; --heat-bad: #9f3d2f;
   }
 }`;
