@@ -79,6 +79,12 @@ export interface Location {
   readonly line: number;
 }
 
+/** `file:line`, or the file alone where a file is a row. */
+export function formatLocation(place: Location | undefined): string {
+  if (place === undefined) return '?';
+  return place.line === 0 ? place.file : `${place.file}:${place.line}`;
+}
+
 export interface UnusableRow {
   readonly row: number;
   readonly reason: string;
@@ -279,6 +285,8 @@ function unknownSplit(column: string, word: string): LatheError {
 
 /** Throws `usage` when a role names a column that neither the source has nor a step makes, with the names that come near. */
 function resolveRoles(asked: RolesAsked, columns: readonly Column[], cleaning: readonly CleaningStep[]): ColumnRoles {
+  if (columns.length === 0)
+    throw new LatheError('invalid-data', 'the source is empty: it has neither rows nor columns');
   const names = new Set(columns.map((column) => column.name));
   for (const step of cleaning) if (step.step === 'rename') names.add(step.to);
   const present = (name: string): string | undefined => (names.has(name) ? name : undefined);

@@ -19,13 +19,15 @@ export const stepEffectSchema = z.strictObject({
   rowsIn: count,
   changed: count,
   dropped: count,
+  /** Rows with the label and nearly the text of an earlier one that stay with it in one split. */
+  grouped: count,
   /** Rows with (nearly) the same text and another label. */
   conflicts: count,
   examples: z.array(
     z.strictObject({
       /** `file:line` of the row. */
       at: z.string(),
-      what: z.enum(['changed', 'dropped', 'conflict']),
+      what: z.enum(['changed', 'dropped', 'grouped', 'conflict']),
       before: z.string(),
       after: z.string().optional(),
       /** `file:line` of the row that it repeats or contradicts. */

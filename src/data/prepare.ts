@@ -8,7 +8,7 @@ import { LatheError } from '../base/index.ts';
 import { assignSplits } from './assign.ts';
 import type { StepTally } from './cleaning/run.ts';
 import { type CleaningStep, type CleaningStepInput, cleaningSchema, DEFAULT_CLEANING } from './cleaning/schema.ts';
-import { type Collected, collect, type Location } from './collect.ts';
+import { type Collected, collect, formatLocation, type Location } from './collect.ts';
 import {
   type DatasetFacts,
   FACTS_FILE,
@@ -317,7 +317,7 @@ function nothingLeft(collected: Collected, read: number): LatheError {
   if (read === 0) return new LatheError('invalid-data', 'the source is empty: it has no rows');
   const reasons = [...collected.unusable.reasons].map(([reason, count]) => `${count} × ${reason}`);
   for (const { reason, file, line } of collected.reader.unreadable.slice(0, 3))
-    reasons.push(`${file}:${line}: ${reason}`);
+    reasons.push(`${formatLocation({ file, line })}: ${reason}`);
   for (const { step, dropped } of collected.steps)
     if (dropped > 0) reasons.push(`${dropped} × dropped by ${step.step}`);
   return new LatheError('invalid-data', `none of the ${read} rows can be used: ${reasons.slice(0, 6).join('; ')}`, {
@@ -334,7 +334,7 @@ async function effectsOf(collected: Collected): Promise<StepEffect[]> {
 }
 
 function effectOf(tally: StepTally, places: ReadonlyMap<number, Location>): StepEffect {
-  const { step, rowsIn, changed, dropped, conflicts } = tally;
+  const { step, rowsIn, changed, dropped, grouped, conflicts } = tally;
   const examples = tally.examples.map(({ row, what, before, after, other, similarity }) => ({
     at: formatLocation(places.get(row)),
     what,
@@ -343,11 +343,7 @@ function effectOf(tally: StepTally, places: ReadonlyMap<number, Location>): Step
     ...(other !== undefined && { other: formatLocation(places.get(other)) }),
     ...(similarity !== undefined && { similarity }),
   }));
-  return { step, rowsIn, changed, dropped, conflicts, examples };
-}
-
-export function formatLocation(place: Location | undefined): string {
-  return place === undefined ? '?' : `${place.file}:${place.line}`;
+  return { step, rowsIn, changed, dropped, grouped, conflicts, examples };
 }
 
 interface SplitWriter {

@@ -26,7 +26,7 @@ export interface Column {
 /** A row that could not be used, and where it stands. */
 export interface UnreadableRow {
   readonly file: string;
-  /** Line in the file, counted from 1; in formats without lines the number of the row. */
+  /** Line in the file, counted from 1; in formats without lines the number of the row; 0 for a file as a whole. */
   readonly line: number;
   readonly reason: string;
   /** The beginning of what stands there. */

@@ -4,7 +4,10 @@ import { type Row, textOf, type Value } from '../row.ts';
 import type { CleaningStep, CleaningStepName } from './schema.ts';
 
 /** Steps that look at one row at a time, without a database. */
-export type RowStepName = Exclude<CleaningStepName, 'filter' | 'drop-exact-duplicates' | 'drop-near-duplicates'>;
+export type RowStepName = Exclude<
+  CleaningStepName,
+  'filter' | 'drop-exact-duplicates' | 'drop-near-duplicates' | 'group-near-duplicates'
+>;
 
 /** The columns that steps work on when they name none. */
 export interface CleaningColumns {

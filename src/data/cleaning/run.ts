@@ -11,6 +11,8 @@ export interface StepTally {
   rowsIn: number;
   changed: number;
   dropped: number;
+  /** Rows with the label and nearly the text of an earlier one that stay with it in one split. */
+  grouped: number;
   /** Rows with (nearly) the same text and another label. */
   conflicts: number;
   readonly examples: StepExample[];
@@ -18,7 +20,7 @@ export interface StepTally {
 
 export interface StepExample {
   readonly row: number;
-  readonly what: 'changed' | 'dropped' | 'conflict';
+  readonly what: 'changed' | 'dropped' | 'grouped' | 'conflict';
   readonly before: string;
   readonly after?: string;
   /** The row that this one repeats or contradicts. */
@@ -54,14 +56,14 @@ export function startCleaning(steps: readonly CleaningStep[], context: CleaningC
   const searches: DuplicateSearch[] = [];
   const stages = steps.map((step) => ({
     apply: compile(step, context, searches),
-    tally: { step, rowsIn: 0, changed: 0, dropped: 0, conflicts: 0, examples: [] } as StepTally,
+    tally: { step, rowsIn: 0, changed: 0, dropped: 0, grouped: 0, conflicts: 0, examples: [] } as StepTally,
   }));
   const duplicatesKept = { exact: 0, near: 0, conflicts: 0 };
   // Where no step drops duplicates, they are still looked for: copies must not be split apart.
   const has = (name: CleaningStep['step']): boolean => steps.some(({ step }) => step === name);
   const watchers: { readonly count: 'exact' | 'near'; readonly search: DuplicateSearch }[] = [];
   if (!has('drop-exact-duplicates')) watchers.push({ count: 'exact', search: exactDuplicates(context.together) });
-  if (!has('drop-near-duplicates')) {
+  if (!has('drop-near-duplicates') && !has('group-near-duplicates')) {
     watchers.push({ count: 'near', search: nearDuplicates(context.together, context.isKept, { keepAll: true }) });
   }
   searches.push(...watchers.map(({ search }) => search));
@@ -126,26 +128,32 @@ function compile(step: CleaningStep, context: CleaningContext, searches: Duplica
       }
     };
   }
+  return duplicateStage(step, context, searches);
+}
+
+function duplicateStage(
+  step: Extract<CleaningStep, { step: `${string}-duplicates` }>,
+  context: CleaningContext,
+  searches: DuplicateSearch[],
+): Apply {
   const exact = step.step === 'drop-exact-duplicates';
+  const drops = step.step !== 'group-near-duplicates';
   const search = exact
     ? exactDuplicates(context.together)
-    : nearDuplicates(context.together, context.isKept, {
-        threshold: step.threshold,
-        shingleWords: step.shingleWords,
-        keepAll: false,
-      });
+    : nearDuplicates(context.together, context.isKept, { ...step, keepAll: !drops });
   searches.push(search);
   const dropsConflicts = exact && step.conflicts === 'drop-all';
+  const column = step.column ?? context.columns.text;
   return (rows, firstNumber, tally) => {
     for (const [index, row] of rows.entries()) {
-      const text = row?.[context.columns.text];
-      if (row === undefined || typeof text !== 'string' || !context.isUsable(row)) continue;
+      const text = row?.[column];
+      if (row === undefined || typeof text !== 'string' || !/\S/.test(text) || !context.isUsable(row)) continue;
       const number = firstNumber + index;
       const verdict = search.check({ row: number, text, label: context.labelOf(row), split: context.splitOf(row) });
       if (verdict.kind === 'first') continue;
       const other = verdict.kind === 'duplicate' ? verdict.of : verdict.with;
       // A copy of a text that went because its labels differ goes as well.
-      const goes = verdict.kind === 'duplicate' || exact;
+      const goes = drops && (verdict.kind === 'duplicate' || exact);
       if (verdict.kind === 'conflict') tally.conflicts++;
       if (verdict.kind === 'conflict' && dropsConflicts && context.isKept(other)) {
         context.drop(other);
@@ -155,11 +163,11 @@ function compile(step: CleaningStep, context: CleaningContext, searches: Duplica
         context.drop(number);
         tally.dropped++;
         rows[index] = undefined;
-      }
+      } else if (verdict.kind === 'duplicate') tally.grouped++;
       if (tally.examples.length < EXAMPLES) {
         tally.examples.push({
           row: number,
-          what: verdict.kind === 'conflict' ? 'conflict' : 'dropped',
+          what: verdict.kind === 'conflict' ? 'conflict' : goes ? 'dropped' : 'grouped',
           before: excerptOf(text, 100),
           other,
           similarity: verdict.similarity,

@@ -4,6 +4,12 @@ const column = z.string().min(1);
 /** The column that a step works on; left out, the text column. */
 const onColumn = { column: column.optional() };
 
+const similarity = {
+  /** Jaccard similarity of the word shingles from which on texts count as nearly the same. */
+  threshold: z.number().gt(0).max(1).default(0.8),
+  shingleWords: z.int().min(1).max(10).default(3),
+};
+
 /** One step of cleaning, as recipes declare it. Steps run in the order of their list. */
 export const cleaningStepSchema = z.discriminatedUnion('step', [
   /** Canonical Unicode form; also removes a byte order mark, NUL and other control characters but tab and line breaks. */
@@ -42,19 +48,17 @@ export const cleaningStepSchema = z.discriminatedUnion('step', [
   z.strictObject({ step: z.literal('keep-columns'), columns: z.array(column).min(1) }),
   /** Keeps the rows for which a DuckDB expression over the columns is true: `stars >= 4 and length(text) < 9000`. */
   z.strictObject({ step: z.literal('filter'), sql: z.string().min(1) }),
-  /** Of rows with the same text (case, white space and Unicode form aside) the first stays. */
+  /** Of rows with the same text (case, white space and Unicode form aside) the first stays. Empty cells are no text. */
   z.strictObject({
     step: z.literal('drop-exact-duplicates'),
     /** What happens to equal texts whose labels differ: all of them go, or the first stays. */
     conflicts: z.enum(['drop-all', 'keep-first']).default('drop-all'),
+    ...onColumn,
   }),
   /** Of rows with the same label and nearly the same text the first stays; with different labels both, in one split. */
-  z.strictObject({
-    step: z.literal('drop-near-duplicates'),
-    /** Jaccard similarity of the word shingles. */
-    threshold: z.number().gt(0).max(1).default(0.8),
-    shingleWords: z.int().min(1).max(10).default(3),
-  }),
+  z.strictObject({ step: z.literal('drop-near-duplicates'), ...similarity, ...onColumn }),
+  /** Rows with nearly the same text stay, and stay together in one split. */
+  z.strictObject({ step: z.literal('group-near-duplicates'), ...similarity, ...onColumn }),
 ]);
 
 export const cleaningSchema = z.array(cleaningStepSchema);

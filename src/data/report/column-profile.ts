@@ -18,6 +18,9 @@ export interface ColumnProfiler {
   finish(): ColumnProfile;
 }
 
+/** Rows a value from which on a column may count as predicting: of rare values each stands under one label anyway. */
+const FEWEST_ROWS_A_VALUE = 10;
+
 /** Rows from which on a column counts as unique or as predicting: fewer are so by chance. */
 const FEWEST_ROWS = 20;
 
@@ -54,7 +57,8 @@ export function profileColumn(name: string, example = 60): ColumnProfiler {
       if (present >= FEWEST_ROWS) {
         if (distinct === 1) findings.push('constant');
         if (distinct === present) findings.push('unique');
-        if (predicts && severalLabels && distinct > 1 && distinct <= present / 2) findings.push('predicts-label');
+        if (predicts && severalLabels && distinct > 1 && distinct * FEWEST_ROWS_A_VALUE <= present)
+          findings.push('predicts-label');
       }
       const [type] = [...types].sort((left, right) => right[1] - left[1])[0] ?? ['empty' as const];
       return { name, missing, distinct, type, example: shown, findings };

@@ -1,5 +1,5 @@
 import { countWords } from '../cleaning/row-steps.ts';
-import type { Collected } from '../collect.ts';
+import { type Collected, formatLocation } from '../collect.ts';
 import type { StepEffect } from '../dataset.ts';
 import { growing } from '../growing.ts';
 import { excerptOf, type Row, type UnreadableRow } from '../row.ts';
@@ -184,11 +184,12 @@ function duplicatesOf(collected: Collected, cleaning: readonly StepEffect[]): Da
     exactDropped: sum('drop-exact-duplicates', ({ dropped }) => dropped),
     nearDropped: sum('drop-near-duplicates', ({ dropped }) => dropped),
     exactKept: exact,
-    nearKept: near,
+    nearKept: near + sum('group-near-duplicates', ({ grouped }) => grouped),
     conflicts:
       conflicts +
       sum('drop-exact-duplicates', (effect) => effect.conflicts) +
-      sum('drop-near-duplicates', (effect) => effect.conflicts),
+      sum('drop-near-duplicates', (effect) => effect.conflicts) +
+      sum('group-near-duplicates', (effect) => effect.conflicts),
   };
 }
 
@@ -197,10 +198,7 @@ async function leaksOf(collected: Collected, pairs: readonly RowPair[]): Promise
   const shown = pairs.slice(0, LEAK_EXAMPLES);
   const places = await collected.locate(shown.flatMap(({ row, other }) => [row, other]));
   const texts = await textsOf(collected, new Set(shown.map(({ row }) => row)));
-  const at = (row: number): string => {
-    const place = places.get(row);
-    return place === undefined ? '?' : `${place.file}:${place.line}`;
-  };
+  const at = (row: number): string => formatLocation(places.get(row));
   return {
     exact: count('exact'),
     near: count('near'),
@@ -363,5 +361,6 @@ export function findingsOf(report: Omit<DataReport, 'verdict' | 'findings'>): Fi
 
 export function percent(share: number): string {
   const value = share * 100;
+  if (value > 0 && value < 0.1) return '< 0.1 %';
   return `${value > 0 && value < 10 ? value.toFixed(1) : value.toFixed(0)} %`;
 }

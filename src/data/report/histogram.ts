@@ -2,9 +2,9 @@ import { type Html, html } from '../../base/index.ts';
 import type { Distribution } from './distribution.ts';
 
 const WIDTH = 560;
-const HEIGHT = 150;
-const FOOT = 22;
-const TOP = 14;
+const HEIGHT = 170;
+const FOOT = 24;
+const TOP = 18;
 
 /** A histogram as SVG that takes its colours from the page (`--bar`, `--faint`, `--text`) and its width from its place. */
 export function histogram(distribution: Distribution, unit: string): Html {

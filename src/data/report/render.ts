@@ -1,4 +1,5 @@
 import { type Html, type HtmlValue, html, htmlPage } from '../../base/index.ts';
+import { formatLocation } from '../collect.ts';
 import type { StepEffect } from '../dataset.ts';
 import { SPLITS } from '../split.ts';
 import { type DataReport, percent } from './data-report.ts';
@@ -107,7 +108,7 @@ function lengths({ lengths: { characters, words, truncated, tokensAreCounted } }
     html`<h3>Texts that training cuts</h3>`,
     table(
       ['at most', 'texts cut', ''],
-      [0, 1],
+      [1],
       truncated.map(({ maxLength, share }) => [`${maxLength} tokens`, percent(share), bar(share)]),
     ),
     !tokensAreCounted && html`<p class="aside">Tokens are estimated as 1.3 a word.</p>`,
@@ -126,13 +127,14 @@ function cleaning({ cleaning: steps, duplicates, rows }: DataReport): Html {
       : `In this order, from ${format(rows.read)} rows to ${format(rows.kept)}.`,
     steps.length > 0 &&
       table(
-        ['step', 'rows in', 'changed', 'dropped'],
-        [1, 2, 3],
+        ['step', 'rows in', 'changed', 'dropped', 'grouped'],
+        [1, 2, 3, 4],
         steps.map((effect) => [
           stepName(effect),
           format(effect.rowsIn),
           format(effect.changed),
           format(effect.dropped),
+          format(effect.grouped),
         ]),
       ),
     kept.length > 0 && html`<p>Kept on one side of every split: ${kept.join(' and ')}.</p>`,
@@ -197,7 +199,11 @@ function unusable({ unusable: { reasons, examples }, rows }: DataReport): HtmlVa
     html`<details><summary>Where the first ${examples.length} stand</summary>${table(
       ['row', 'reason', 'beginning'],
       [],
-      examples.map(({ file, line, reason, excerpt }) => [html`<code>${file}:${line}</code>`, reason, excerpt]),
+      examples.map(({ file, line, reason, excerpt }) => [
+        html`<code>${formatLocation({ file, line })}</code>`,
+        reason,
+        excerpt,
+      ]),
     )}</details>`,
   );
 }

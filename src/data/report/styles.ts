@@ -51,7 +51,7 @@ figure { margin: .25rem 0; }
 figcaption { font-size: .875rem; color: var(--soft); }
 .histogram { display: block; width: 100%; height: auto; margin-top: .25rem; }
 .histogram .bars rect { fill: var(--bar); } .histogram line { stroke: var(--line); }
-.histogram text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+.histogram text { fill: var(--soft); font-size: 14px; font-variant-numeric: tabular-nums; }
 details { margin-top: .75rem; }
 summary { cursor: pointer; color: var(--soft); }
 .examples { margin: .5rem 0 0; padding-left: 1.1rem; }

@@ -4,10 +4,13 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { LatheError } from '../../base/index.ts';
 
-/** A file of a source: where it is, and how the source's user would name it. */
+/** A file of a source. */
 export interface SourceFile {
   readonly path: string;
+  /** How the source's user would name it: from where relative paths start. */
   readonly name: string;
+  /** Its path inside the folder or pattern that it was found by: the same on every machine. */
+  readonly inside: string;
   readonly bytes: number;
 }
 
@@ -39,7 +42,7 @@ async function expand(
 ): Promise<SourceFile[]> {
   const full = resolve(directory, path);
   const stats = statOf(full);
-  if (stats?.isFile()) return [{ path: full, name: path, bytes: stats.size }];
+  if (stats?.isFile()) return [{ path: full, name: path, inside: basename(full), bytes: stats.size }];
   if (stats?.isDirectory()) {
     if (extensions === undefined) {
       throw new LatheError('invalid-data', `${path}: expected a file, got a folder`, {
@@ -73,7 +76,8 @@ export async function walk(root: string, wanted: (path: string) => boolean): Pro
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
     if (!wanted(path)) continue;
-    files.push({ path, name: relative(root, path).split(sep).join('/'), bytes: statSync(path).size });
+    const inside = relative(root, path).split(sep).join('/');
+    files.push({ path, name: inside, inside, bytes: statSync(path).size });
   }
   return files.sort((left, right) => (left.path < right.path ? -1 : 1));
 }

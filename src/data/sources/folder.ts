@@ -67,7 +67,7 @@ export async function readFolder(path: string, options: ReadOptions): Promise<Ro
     return samplesReader(
       bySplit.map((file) => ({
         file,
-        row: { label: file.parts[1]!, split: splitOf(file.parts[0]!)!, file: file.name },
+        row: { label: file.parts[1]!, split: splitOf(file.parts[0]!)!, file: file.inside },
       })),
       textColumns(['label', 'split', 'file']),
       options,
@@ -75,7 +75,7 @@ export async function readFolder(path: string, options: ReadOptions): Promise<Ro
   }
   if (byLabel.length > 0) {
     return samplesReader(
-      byLabel.map((file) => ({ file, row: { label: file.parts[0]!, file: file.name } })),
+      byLabel.map((file) => ({ file, row: { label: file.parts[0]!, file: file.inside } })),
       textColumns(['label', 'file']),
       options,
     );
@@ -158,7 +158,7 @@ async function metadataReader(
             continue;
           }
           samples.push({
-            file: { path: full, name: join(name, '..', file!), bytes: stats.size },
+            file: { path: full, name: join(name, '..', file!), inside: file!, bytes: stats.size },
             row: { ...rest, ...(split !== undefined && { split }), file: file! },
           });
         }
@@ -193,7 +193,7 @@ function samplesReader(
       for (const [index, { file, row }] of some.entries()) {
         const bytes = contents[index];
         const text = bytes === undefined ? undefined : decodeUtf8(bytes);
-        hash.update(`${file.name}\0`).update(bytes ?? '');
+        hash.update(`${file.inside}\0`).update(bytes ?? '');
         if (text === undefined || text.includes('\0')) {
           const reason =
             bytes === undefined
@@ -201,14 +201,14 @@ function samplesReader(
               : text === undefined
                 ? 'bytes that are not UTF-8'
                 : 'not a text file';
-          unreadable.push({ file: file.name, line: 1, reason, excerpt: '' });
+          unreadable.push({ file: file.name, line: 0, reason, excerpt: '' });
           continue;
         }
         rows.push({ text: text.startsWith('\ufeff') ? text.slice(1) : text, ...row });
         files.push(file.name);
       }
       options.onProgress?.(Math.min(samples.length, start + BATCH), samples.length, 'reading files');
-      yield { file: files, rows, numbers: new Uint8Array(rows.length).fill(1) };
+      yield { file: files, rows, numbers: new Uint8Array(rows.length) };
     }
   }
   return {

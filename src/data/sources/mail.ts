@@ -7,7 +7,10 @@ import { excerptOf } from '../row.ts';
 import { listFiles, type SourceFile, statOf } from './files.ts';
 import type { ReadOptions } from './source.ts';
 
-const COLUMNS: readonly Column[] = ['text', 'label', 'from', 'subject', 'file'].map((name) => ({ name, type: 'text' }));
+const COLUMNS: readonly Column[] = ['text', 'label', 'from', 'subject', 'body', 'file'].map((name) => ({
+  name,
+  type: 'text',
+}));
 const BATCH = 128;
 
 interface RawMail {
@@ -15,7 +18,7 @@ interface RawMail {
   readonly label: string;
 }
 
-/** Folders of mails, one a file: columns text, label (the mail's folder), from, subject, file. */
+/** Folders of mails, one a file: columns text, label (the mail's folder), from, subject, body, file. */
 export async function readMailFolder(paths: string | readonly string[], options: ReadOptions): Promise<RowReader> {
   const files = await listFiles(paths, options.directory ?? process.cwd(), ['.eml', '.msg', '.txt', '.mail', '']);
   return mailReader(files, options, async (file) => ({
@@ -66,13 +69,14 @@ function mailReader(
       for (const [index, mail] of mails.entries()) {
         const file = some[index]!;
         if (mail instanceof Error) {
-          unreadable.push({ file: file.name, line: 1, reason: excerptOf(mail.message, 200), excerpt: '' });
+          unreadable.push({ file: file.inside, line: 0, reason: excerptOf(mail.message, 200), excerpt: '' });
           continue;
         }
         const { raw, label, from, subject, body, text } = mail;
-        hash.update(`${file.name}\0${label}\0`).update(raw);
-        rows.push({ text: body === '' && subject === '' ? '' : text, label, from, subject, file: file.name });
-        numbers.push(1);
+        hash.update(`${file.inside}\0${label}\0`).update(raw);
+        const isEmpty = body === '' && subject === '';
+        rows.push({ text: isEmpty ? '' : text, label, from, subject, body, file: file.inside });
+        numbers.push(0);
       }
       options.onProgress?.(Math.min(files.length, start + BATCH), files.length, 'reading mails');
       yield { file: rows.map((row) => row.file as string), rows, numbers };

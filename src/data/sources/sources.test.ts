@@ -323,11 +323,11 @@ describe('folders', () => {
     put('f1/.hidden/bad/x.txt', 'x');
     const { rows, unreadable } = await readAll({ kind: 'folder', path: 'f1' });
     expect(rows).toEqual([
-      { text: 'two', label: 'bad', split: 'validation', file: 'f1/dev/bad/2.txt' },
-      { text: 'one', label: 'good', split: 'train', file: 'f1/train/good/1.txt' },
+      { text: 'two', label: 'bad', split: 'validation', file: 'dev/bad/2.txt' },
+      { text: 'one', label: 'good', split: 'train', file: 'train/good/1.txt' },
     ]);
     expect(unreadable).toEqual([
-      { file: 'f1/train/bad/x.bin', line: 1, reason: 'bytes that are not UTF-8', excerpt: '' },
+      { file: 'f1/train/bad/x.bin', line: 0, reason: 'bytes that are not UTF-8', excerpt: '' },
     ]);
   });
 
@@ -375,9 +375,10 @@ describe('mail', () => {
         label: 'ham',
         from: 'A <a@b.c>',
         subject: 's',
-        file: 'm/ham/1.eml',
+        body: 'body',
+        file: 'ham/1.eml',
       },
-      { text: 'From: \nSubject: t\n\nbuy', label: 'spam', from: '', subject: 't', file: 'm/spam/2' },
+      { text: 'From: \nSubject: t\n\nbuy', label: 'spam', from: '', subject: 't', body: 'buy', file: 'spam/2' },
     ]);
   });
 
@@ -388,7 +389,7 @@ describe('mail', () => {
     put('j/spam-1/3.json', '{');
     const { rows, unreadable } = await readAll({ kind: 'mail-json', path: 'j' });
     expect(rows.map(({ text, label }) => [text, label])).toEqual([['From: \nSubject: s\n\ncafé', 'spam-1']]);
-    expect(unreadable.map(({ file }) => file)).toEqual(['j/spam-1/2.json', 'j/spam-1/3.json']);
+    expect(unreadable.map(({ file }) => file)).toEqual(['spam-1/2.json', 'spam-1/3.json']);
   });
 });
 
