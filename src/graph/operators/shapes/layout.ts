@@ -79,11 +79,10 @@ function reshaped(context: ShapeContext, source: Shape | undefined, target: read
       throw shapeError(context, `${describe()}: ${total} elements do not divide by ${others}`);
     }
     dims[open[0]!] = total === 0 && others === 0 ? null : rest;
-  } else if (open.length === 0) {
-    const [before, after] = [productOfDimensions(source), productOfDimensions(dims)];
-    if (typeof before === 'number' && typeof after === 'number' && before !== after) {
-      throw shapeError(context, `${describe()}: ${before} elements and ${after}`);
-    }
+  } else if (open.length === 0 && typeof total === 'number' && typeof others === 'number' && total !== others) {
+    // Where a dimension that both sides have is 0, the others do not matter.
+    if (!(source.includes(0) && dims.includes(0)))
+      throw shapeError(context, `${describe()}: ${total} elements and ${others}`);
   }
   return dims;
 }
