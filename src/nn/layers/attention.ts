@@ -8,8 +8,6 @@ import { linear } from './linear.ts';
 export interface AttentionShapes {
   /** int64 [4]: batch, sequence, heads, head size. */
   readonly split: Value;
-  /** int64 [4]: batch, 1, heads, head size. */
-  readonly splitFirst: Value;
   /** int64 [2]: −1, hidden size. */
   readonly merged: Value;
   /** float32 [batch, 1, 1, sequence]: added to the scores, 0 where a token may be seen. */
@@ -21,7 +19,7 @@ export interface AttentionShapes {
  * [batch · sequence, hidden]: linear layers want two dimensions, so the tokens of a batch stay in one row each and only
  * attention itself sees the sequences. Gives [batch · sequence, hidden].
  *
- * With `first`, the first token of each sequence [batch, hidden], only these look at their sequences: gives [batch, hidden].
+ * With `first`, only the first token of each sequence looks at its sequence: gives [batch, hidden].
  */
 export function selfAttention(
   build: Build,
@@ -33,7 +31,8 @@ export function selfAttention(
     readonly shapes: AttentionShapes;
     readonly probability: number;
     readonly initialization: Initialization;
-    readonly first?: Value;
+    /** `rows` [batch, hidden]; `split`, int64 [4]: batch, 1, heads, head size. */
+    readonly first?: { readonly rows: Value; readonly split: Value };
   },
 ): Value {
   const { graph } = build;
@@ -42,11 +41,8 @@ export function selfAttention(
   const project = (rows: Value, name: string, scale = 1): Value =>
     linear(build, rows, name, { inputs: hidden, outputs: hidden, initialization, scale }); // [B · T, hidden]
   const split = (rows: Value): Value => graph.reshape(rows, shapes.split); // [B, T, heads, headSize]
-  const asked = project(first ?? x, names.query, 1 / Math.sqrt(headSize));
-  const query = graph.transpose(
-    first === undefined ? split(asked) : graph.reshape(asked, shapes.splitFirst),
-    [0, 2, 1, 3],
-  ); // [B, heads, T or 1, headSize]
+  const asked = project(first?.rows ?? x, names.query, 1 / Math.sqrt(headSize));
+  const query = graph.transpose(first === undefined ? split(asked) : graph.reshape(asked, first.split), [0, 2, 1, 3]); // [B, heads, T or 1, headSize]
   const key = graph.transpose(split(project(x, names.key)), [0, 2, 3, 1]); // [B, heads, headSize, T]
   const value = graph.transpose(split(project(x, names.value)), [0, 2, 1, 3]); // [B, heads, T, headSize]
   const scores = graph.add(graph.matMul(query, key), shapes.mask); // [B, heads, T or 1, T]

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { inferShapes, printModel, problems } from '../../graph/index.ts';
+import { inferShapes, printModel, problems, removeDeadNodes } from '../../graph/index.ts';
 import { type EncoderOptions, fromConfig } from './encoder.ts';
 
 const sizes = { hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16, vocab_size: 10 };
@@ -21,6 +21,7 @@ it.each(variants)('%s with %s, %s, head %s: a valid model whose shapes can be in
   const config = { ...configs[type], hidden_act: act, activation: act };
   const model = fromConfig(config, { form, head } satisfies EncoderOptions);
   expect(problems(model)).toEqual([]);
+  expect(removeDeadNodes(model).changed).toBe(false);
   const bare = { ...model, graph: { ...model.graph, outputs: model.graph.outputs.map(({ name }) => ({ name })) } };
   const [output] = inferShapes(bare).model.graph.outputs;
   expect(output).toMatchObject(

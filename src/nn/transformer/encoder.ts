@@ -91,6 +91,8 @@ function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOpt
 
 interface Shapes extends AttentionShapes {
   /** int64 [1]. */
+  readonly batch: Value;
+  /** int64 [1]. */
   readonly sequence: Value;
   /** int64 [3]: batch, sequence, hidden. */
   readonly sequences: Value;
@@ -110,9 +112,9 @@ function sharedShapes(build: Build, ids: Value, mask: Value, settings: EncoderSe
   const sequence = graph.gather(shape, graph.int64s([1]));
   const padding = graph.sub(graph.scalar(1, 'float32'), graph.cast(mask, FLOAT32)); // [B, T]
   return {
+    batch,
     sequence,
     sequences: graph.concat([batch, sequence, graph.int64s([hidden])], 0),
-    splitFirst: graph.concat([batch, graph.int64s([1, heads, hidden / heads])], 0),
     split: graph.concat([batch, sequence, graph.int64s([heads, hidden / heads])], 0),
     merged: graph.int64s([-1, hidden]),
     mask: graph.unsqueeze(graph.mul(padding, graph.scalar(HIDDEN, 'float32')), [1, 2]), // [B, 1, 1, T]
@@ -207,7 +209,7 @@ function layer(
   shapes: Shapes,
 ): Value {
   const { graph } = build;
-  const { hidden, hiddenDropout, epsilon } = settings;
+  const { hidden, heads, hiddenDropout, epsilon } = settings;
   const initialization = { normal: settings.initializerRange };
   const first =
     rows === 'first'
@@ -226,11 +228,13 @@ function layer(
     { query: at(names.query), key: at(names.key), value: at(names.value), dropout: at(names.attentionDropout) },
     {
       hidden,
-      heads: settings.heads,
+      heads,
       shapes,
       probability: settings.attentionDropout,
       initialization,
-      ...(first !== undefined && { first }),
+      ...(first !== undefined && {
+        first: { rows: first, split: graph.concat([shapes.batch, graph.int64s([1, heads, hidden / heads])], 0) },
+      }),
     },
   );
   const projected = linear(build, context, at(names.attentionOutput), {
