@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { random, tensorFrom } from '../base/index.ts';
+import { random, sizeOf, tensorFrom } from '../base/index.ts';
 import { encodeModel, GraphBuilder, int, type Model, string, type Value } from '../graph/index.ts';
 import { gradient } from './index.ts';
 
 const ROWS = 256;
 const WIDTH = 48;
 const TABLE = 300;
+/** Large enough to be split between threads. */
+const WIDE = 512;
 
 /** Σ y², so that the gradient that arrives at the indices is not constant. */
 function squared(lookup: (build: GraphBuilder) => Value): Model {
@@ -57,6 +59,18 @@ const MODELS: Readonly<Record<string, () => Model>> = {
       const scale = build.op('ReduceSum', [build.cast(build.input('ids', 'int64', ['n']), 1)]);
       return build.mul(build.op('Tile', [table, build.int64s([7, 3])]), scale);
     }),
+  'sums over a batch': () =>
+    squared((build) => {
+      const rows = build.gather(build.input('other', 'float32', [TABLE, WIDE]), build.input('ids', 'int64', ['n']));
+      return build.mul(rows, build.input('table', 'float32', [1, WIDE]));
+    }),
+  'products and normalization': () =>
+    squared((build) => {
+      const rows = build.gather(build.input('other', 'float32', [TABLE, WIDE]), build.input('ids', 'int64', ['n']));
+      const scale = build.constant(tensorFrom('float32', new Array<number>(WIDE).fill(1.5)));
+      const product = build.softmax(build.matMul(rows, build.input('table', 'float32', [WIDE, WIDE])));
+      return build.op('LayerNormalization', [product, scale]);
+    }),
 };
 
 describe('the same bits on every run, with two threads', () => {
@@ -67,14 +81,15 @@ describe('the same bits on every run, with two threads', () => {
     );
     expect(adding).toEqual([]);
     const source = random(3);
-    const table = model.graph.inputs.find(({ name }) => name === 'table')!.type;
-    const dims = table?.kind === 'tensor' ? (table.shape as number[]) : [];
-    const values = Array.from({ length: dims[0]! * dims[1]! }, () => source.normal());
     const ids = Array.from({ length: ROWS }, () => [0, 1, 1, 5, 11, 18, 19][source.integer(7)]!);
-    const feeds = {
-      table: new RuntimeTensor('float32', tensorFrom('float32', values).data as Float32Array, dims),
-      ids: new RuntimeTensor('int64', tensorFrom('int64', ids).data as BigInt64Array, [ROWS]),
-    };
+    const feeds = Object.fromEntries(
+      model.graph.inputs.map(({ name, type }) => {
+        const shape = type?.kind === 'tensor' ? (type.shape ?? []) : [];
+        const dims = shape.map((dim) => (typeof dim === 'number' ? dim : ROWS));
+        if (name === 'ids') return [name, new RuntimeTensor('int64', BigInt64Array.from(ids, BigInt), dims)];
+        return [name, new RuntimeTensor('float32', Float32Array.from({ length: sizeOf(dims) }, source.normal), dims)];
+      }),
+    );
     const session = await InferenceSession.create(encodeModel(model), { intraOpNumThreads: 2, logSeverityLevel: 3 });
     const hashes = new Set<string>();
     for (let run = 0; run < 50; run++) {

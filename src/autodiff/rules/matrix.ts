@@ -49,8 +49,8 @@ export const MATRIX = {
       });
     const dC = (): Value => {
       const c = shaped(context, context.input(2));
-      const scaled = beta === 1 ? dy : build.mul(dy, scalarLike(context, beta, c.value));
-      return sumTo(context, scaled, shaped(context, context.output(0)), c);
+      const sum = sumTo(context, dy, shaped(context, context.output(0)), c);
+      return beta === 1 ? sum : build.mul(sum, scalarLike(context, beta, c.value));
     };
     return [
       context.needs(0) ? (transA ? product(b, dy, transB, true) : product(dy, b, false, !transB)) : undefined,
