@@ -3,22 +3,35 @@ import { describe, expect, test } from 'vitest';
 import { evaluateShape } from './dimension.ts';
 import { decodeModel } from './encoding.ts';
 import { inferShapes, inferTypes } from './infer.ts';
-import type { Dimension, Model } from './ir.ts';
+import type { Dimension, Model, TensorType } from './ir.ts';
 
 /**
- * BERT and DistilBERT as PyTorch's exporters write them, with the real shapes of every value at two input sizes by ONNX
- * Runtime: `fixtures/export-transformers.py`.
+ * Models as PyTorch's exporters write them, with the real shapes of every value at two input sizes by ONNX Runtime:
+ * `fixtures/export-transformers.py`. Of each what its outputs and its attention weights have to be.
  */
-const MODELS = [
-  'bert-opset11',
-  'bert-opset14',
-  'bert-opset17',
-  'bert-dynamo',
-  'distilbert-opset11',
-  'distilbert-opset14',
-  'distilbert-opset17',
-  'distilbert-dynamo',
-];
+const CLASSIFIER = {
+  outputs: { logits: ['batch', 3] },
+  attention: ['batch', 4, 'sequence', 'sequence'],
+};
+const DECODER = {
+  outputs: {
+    logits: ['batch', 'sequence', 50],
+    'present.0.key': ['batch', 4, 'past + sequence', 8],
+    'present.1.value': ['batch', 4, 'past + sequence', 8],
+  },
+  attention: ['batch', 4, 'sequence', 'past + sequence'],
+};
+const MODELS = {
+  'bert-opset11': CLASSIFIER,
+  'bert-opset14': CLASSIFIER,
+  'bert-opset17': CLASSIFIER,
+  'bert-dynamo': CLASSIFIER,
+  'distilbert-opset11': CLASSIFIER,
+  'distilbert-opset14': CLASSIFIER,
+  'distilbert-opset17': CLASSIFIER,
+  'distilbert-dynamo': CLASSIFIER,
+  'gpt2-cache-opset17': DECODER,
+};
 
 interface Expected {
   readonly sizes: readonly Readonly<Record<string, number>>[];
@@ -40,7 +53,7 @@ function withoutDeclarations(model: Model): Model {
   return { ...model, graph: { ...model.graph, outputs, valueInfo: [] } };
 }
 
-describe.each(MODELS)('%s', (name) => {
+describe.each(Object.entries(MODELS))('%s', (name, { outputs, attention }) => {
   const { model, expected } = fixture(name);
   const types = inferTypes(withoutDeclarations(model));
   const shapeOf = (value: string): readonly Dimension[] | undefined => {
@@ -48,8 +61,8 @@ describe.each(MODELS)('%s', (name) => {
     return type?.kind === 'tensor' ? type.shape : undefined;
   };
 
-  test('the output keeps the symbolic batch', () => {
-    expect(shapeOf('logits')).toEqual(['batch', 3]);
+  test('outputs keep the symbolic dimensions of the inputs', () => {
+    expect(Object.fromEntries(Object.keys(outputs).map((output) => [output, shapeOf(output)]))).toEqual(outputs);
   });
 
   test('the shape of every value is known and holds at both input sizes', () => {
@@ -63,14 +76,11 @@ describe.each(MODELS)('%s', (name) => {
     }
   });
 
-  test('attention is over the symbolic sequence', () => {
-    const probabilities = model.graph.nodes
+  test('attention weights are symbolic as well', () => {
+    const weights = model.graph.nodes
       .filter(({ opType }) => opType === 'Softmax')
-      .map(({ outputs }) => outputs[0]!);
-    expect(probabilities.map(shapeOf)).toEqual([
-      ['batch', 4, 'sequence', 'sequence'],
-      ['batch', 4, 'sequence', 'sequence'],
-    ]);
+      .map(({ outputs: [value] }) => value!);
+    expect(weights.map(shapeOf)).toEqual([attention, attention]);
   });
 
   test('onnx.shape_inference knows no number that is not known here', () => {
@@ -82,9 +92,13 @@ describe.each(MODELS)('%s', (name) => {
   });
 
   test('what the exporter declared agrees, and input sizes that are given make every shape concrete', () => {
-    for (const [run, { batch, sequence }] of expected.sizes.entries()) {
-      const input = { dtype: 'int64', shape: [batch!, sequence!] } as const;
-      const concrete = inferTypes(model, { inputs: { input_ids: input, attention_mask: input } });
+    for (const [run, size] of expected.sizes.entries()) {
+      const inputs: Record<string, TensorType> = {};
+      for (const { name: input, type } of model.graph.inputs) {
+        if (type?.kind !== 'tensor' || type.dtype === 'undefined') throw new Error(`${input} is no tensor`);
+        inputs[input] = { dtype: type.dtype, shape: evaluateShape(type.shape!, size) };
+      }
+      const concrete = inferTypes(model, { inputs });
       for (const [value, [, , ...runs]] of Object.entries(expected.values)) {
         expect(concrete.get(value)?.type, value).toMatchObject({ shape: runs[run] });
       }
@@ -94,7 +108,7 @@ describe.each(MODELS)('%s', (name) => {
   test('the pass writes every type into the graph, once', () => {
     const { model: inferred, changed } = inferShapes(withoutDeclarations(model));
     expect(changed).toBe(true);
-    expect(inferred.graph.outputs[0]).toMatchObject({ name: 'logits', type: { shape: ['batch', 3] } });
+    expect(inferred.graph.outputs[0]).toMatchObject({ name: 'logits', type: { shape: outputs.logits } });
     const written = new Set([...inferred.graph.valueInfo, ...inferred.graph.outputs].map((info) => info.name));
     expect(Object.keys(expected.values).filter((value) => !written.has(value))).toEqual([]);
     expect(inferShapes(inferred).changed).toBe(false);
