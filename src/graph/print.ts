@@ -191,10 +191,11 @@ function formatAttribute(attribute: Attribute): string {
       return `@${attribute.value}`;
     case 'undefined':
       return '?';
-    case 'graphs':
-      return '[]';
+    // Of a node they stand on lines of their own; as a default of a function's attribute their name has to do.
     case 'graph':
-      throw new LatheError('internal', 'a graph is printed on lines of its own');
+      return `graph ${formatName(attribute.value.name)}`;
+    case 'graphs':
+      return `[${attribute.value.map((graph) => `graph ${formatName(graph.name)}`).join(', ')}]`;
   }
 }
 

@@ -43,6 +43,7 @@ import {
 } from './fields.ts';
 import { ByteList, rawFromTyped, typedFieldOf } from './typed-data.ts';
 import {
+  annotations,
   bytesField,
   type Decode,
   decodeFields,
@@ -75,13 +76,14 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** As deep as protobuf's own readers go. */
 const DEEPEST = 100;
 const NO_BYTES = new Uint8Array(0);
+const NO_ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map();
 
 export function decodeModelMessage(bytes: Uint8Array): Model {
   const reader = new BinaryReader(bytes);
   const opsets: OperatorSet[] = [];
   const functions: FunctionDefinition[] = [];
   const trainingInfo: TrainingInfo[] = [];
-  const metadata = new EntryMap();
+  let metadata: EntryMap | undefined;
   const graph = new Once();
   const rest: Partial<Mutable<Model>> = {};
   let irVersion = 0;
@@ -111,6 +113,7 @@ export function decodeModelMessage(bytes: Uint8Array): Model {
       case MODEL.graph:
         return graph.take(reader);
       case MODEL.metadataProps:
+        metadata ??= new EntryMap();
         return metadata.take(reader);
       case MODEL.trainingInfo:
         trainingInfo.push(nested(reader, decodeTrainingInfo, 1));
@@ -135,7 +138,7 @@ export function decodeModelMessage(bytes: Uint8Array): Model {
     graph: held,
     functions,
     trainingInfo,
-    ...metadata.property(MODEL.metadataProps, unknown),
+    ...annotations(metadata, MODEL.metadataProps, unknown),
   };
 }
 
@@ -145,17 +148,18 @@ export function decodeTensorMessage(bytes: Uint8Array): StoredTensor {
 
 function decodeTensor(reader: BinaryReader, end: number): StoredTensor {
   const dims: number[] = [];
-  const metadata = new EntryMap();
+  let metadata: EntryMap | undefined;
   const segment = new Once();
-  const typed = new Map<number, ByteList>();
-  const strings: Uint8Array[] = [];
-  const external: Entry[] = [];
+  let typed: Map<number, ByteList> | undefined;
+  let strings: Uint8Array[] | undefined;
+  let external: Entry[] | undefined;
   const rest: Partial<Mutable<StoredTensor>> = {};
   let code = 0;
   let raw: Uint8Array | undefined;
   let location: number | undefined;
   const collect = (tag: number, piece: Uint8Array): true => {
     const number = tag >>> 3;
+    typed ??= new Map();
     const list = typed.get(number);
     if (list === undefined) typed.set(number, new ByteList(piece));
     else list.append(piece);
@@ -187,6 +191,7 @@ function decodeTensor(reader: BinaryReader, end: number): StoredTensor {
       case TENSOR.uint64Data:
         return collect(tag, reader.skip(tag & 7));
       case TENSOR.stringData:
+        strings ??= [];
         strings.push(reader.bytes());
         return true;
       case TENSOR.name:
@@ -199,64 +204,59 @@ function decodeTensor(reader: BinaryReader, end: number): StoredTensor {
         raw = reader.bytes();
         return true;
       case TENSOR.externalData:
+        external ??= [];
         return pushEntry(external, reader);
       case TENSOR.dataLocation:
         location = reader.int32();
         return true;
       case TENSOR.metadataProps:
+        metadata ??= new EntryMap();
         return metadata.take(reader);
       default:
         return false;
     }
   });
   const dtype = dataTypeOf(code) ?? 'undefined';
-  if (dtype === 'undefined' && code !== 0) unknown.push(varintField(TENSOR.dataType, code));
+  const where = `tensor "${rest.name ?? ''}"`;
+  let content: StoredTensor['content'];
+  // What counts is taken away, so that what is left is what the tensor holds beside it, against the specification.
+  if (location === 1) {
+    content = externalContent(external ?? [], where);
+    external = undefined;
+    location = undefined;
+  } else if (raw !== undefined) {
+    content = { kind: 'bytes', bytes: raw };
+    raw = undefined;
+  } else if (dtype === 'string') {
+    content = { kind: 'strings', values: strings ?? [] };
+    strings = undefined;
+  } else {
+    const field = typedFieldOf(dtype);
+    const list = field === undefined ? undefined : typed?.get(field);
+    const bytes = dtype === 'undefined' || list === undefined ? NO_BYTES : rawFromTyped(dtype, list.bytes, where);
+    content = { kind: 'bytes', bytes, field: 'typed' };
+    if (field !== undefined) typed?.delete(field);
+  }
+  const left: UnknownField[] = [];
+  if (dtype === 'undefined' && code !== 0) left.push(varintField(TENSOR.dataType, code));
   const part = segment.decode(decodeSegment);
   if (part !== undefined) {
     rest.segment = part.segment;
-    for (const field of part.unknown) unknown.push({ ...field, within: 'segment' });
+    for (const field of part.unknown) left.push({ ...field, within: 'segment' });
   }
-
-  const where = `tensor "${rest.name ?? ''}"`;
-  const typedField = typedFieldOf(dtype);
-  let content: StoredTensor['content'];
-  const placed = new Set<unknown>();
-  if (location === 1) {
-    content = externalContent(external, where);
-    placed.add(external);
-  } else if (raw !== undefined) {
-    content = { kind: 'bytes', bytes: raw };
-    placed.add(raw);
-  } else if (dtype === 'string') {
-    content = { kind: 'strings', values: strings };
-    placed.add(strings);
-  } else {
-    const list = typedField === undefined ? undefined : typed.get(typedField);
-    const held = list?.bytes ?? NO_BYTES;
-    content = {
-      kind: 'bytes',
-      bytes: dtype === 'undefined' ? held : rawFromTyped(dtype, held, where),
-      field: 'typed',
-    };
-    placed.add(list);
-  }
-  // What a tensor holds beside its content, against the specification, is kept all the same.
-  if (location !== undefined && location !== 1) unknown.push(varintField(TENSOR.dataLocation, location));
-  if (raw !== undefined && !placed.has(raw)) unknown.push(bytesField(TENSOR.rawData, raw));
-  if (!placed.has(strings)) for (const item of strings) unknown.push(bytesField(TENSOR.stringData, item));
-  if (!placed.has(external)) {
-    for (const [key, value] of external) unknown.push(bytesField(TENSOR.externalData, encodeEntry(key, value)));
-  }
-  for (const [number, list] of typed) {
-    if (!placed.has(list)) unknown.push(bytesField(number << 3, list.bytes));
-  }
-  return { ...rest, dtype, dims, content, ...metadata.property(TENSOR.metadataProps, unknown) };
+  if (location !== undefined) left.push(varintField(TENSOR.dataLocation, location));
+  if (raw !== undefined) left.push(bytesField(TENSOR.rawData, raw));
+  for (const item of strings ?? []) left.push(bytesField(TENSOR.stringData, item));
+  for (const [key, value] of external ?? []) left.push(bytesField(TENSOR.externalData, encodeEntry(key, value)));
+  for (const [number, list] of typed ?? []) left.push(bytesField(number << 3, list.bytes));
+  const all = left.length === 0 ? unknown : [...unknown, ...left];
+  return Object.assign(rest, { dtype, dims, content }, annotations(metadata, TENSOR.metadataProps, all));
 }
 
 function decodeSegment(
   reader: BinaryReader,
   end: number,
-): { segment: { begin: Int; end: Int }; unknown: UnknownField[] } {
+): { segment: { begin: Int; end: Int }; unknown: readonly UnknownField[] } {
   const segment: { begin: Int; end: Int } = { begin: 0, end: 0 };
   const unknown = decodeFields(reader, end, (tag) => {
     if (tag === SEGMENT.begin) segment.begin = int64(reader);
@@ -341,7 +341,7 @@ function decodeGraph(reader: BinaryReader, end: number, depth: number): Graph {
   const outputs: ValueInfo[] = [];
   const valueInfo: ValueInfo[] = [];
   const quantizationAnnotations: QuantizationAnnotation[] = [];
-  const metadata = new EntryMap();
+  let metadata: EntryMap | undefined;
   const rest: { docString?: string } = {};
   const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
@@ -379,6 +379,7 @@ function decodeGraph(reader: BinaryReader, end: number, depth: number): Graph {
         sparseInitializers.push(nested(reader, decodeSparseTensor));
         return true;
       case GRAPH.metadataProps:
+        metadata ??= new EntryMap();
         return metadata.take(reader);
       default:
         return false;
@@ -394,7 +395,7 @@ function decodeGraph(reader: BinaryReader, end: number, depth: number): Graph {
     valueInfo,
     quantizationAnnotations,
     ...rest,
-    ...metadata.property(GRAPH.metadataProps, unknown),
+    ...annotations(metadata, GRAPH.metadataProps, unknown),
   };
 }
 
@@ -402,9 +403,9 @@ function decodeNode(reader: BinaryReader, end: number, depth: number): Node {
   notTooDeep(depth);
   const inputs: string[] = [];
   const outputs: string[] = [];
-  const attributes = new Map<string, Attribute>();
-  const metadata = new EntryMap();
-  const node: Mutable<Node> = { opType: '', domain: '', name: '', inputs, outputs, attributes };
+  let attributes: Map<string, Attribute> | undefined;
+  let metadata: EntryMap | undefined;
+  const node: Mutable<Node> = { opType: '', domain: '', name: '', inputs, outputs, attributes: NO_ATTRIBUTES };
   const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case NODE.input:
@@ -420,6 +421,10 @@ function decodeNode(reader: BinaryReader, end: number, depth: number): Node {
         node.opType = reader.string(true);
         return true;
       case NODE.attribute:
+        if (attributes === undefined) {
+          attributes = new Map();
+          node.attributes = attributes;
+        }
         setAttribute(
           attributes,
           nested(reader, decodeAttribute, depth + 1),
@@ -436,12 +441,13 @@ function decodeNode(reader: BinaryReader, end: number, depth: number): Node {
         node.overload = reader.string(true);
         return true;
       case NODE.metadataProps:
+        metadata ??= new EntryMap();
         return metadata.take(reader);
       default:
         return false;
     }
   });
-  return Object.assign(node, metadata.property(NODE.metadataProps, unknown));
+  return Object.assign(node, annotations(metadata, NODE.metadataProps, unknown));
 }
 
 type NamedAttribute = { readonly name: string; readonly attribute: Attribute };
@@ -482,10 +488,10 @@ function decodeAttribute(reader: BinaryReader, end: number, depth: number): Name
   let name = '';
   let code = 0;
   let reference: string | undefined;
-  const rest: { docString?: string } = {};
+  let docString: string | undefined;
   // Which content counts is known at the end only, when the type is: until then, where each one stands.
-  const content: Content[] = [];
-  const unknown = decodeFields(reader, end, (tag) => {
+  let content: Content[] = [];
+  let unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
       case ATTRIBUTE.name:
         name = reader.string(true);
@@ -497,7 +503,7 @@ function decodeAttribute(reader: BinaryReader, end: number, depth: number): Name
         reference = reader.string(true);
         return true;
       case ATTRIBUTE.docString:
-        rest.docString = reader.string(true);
+        docString = reader.string(true);
         return true;
       default: {
         const kind = CONTENT_KINDS[tag];
@@ -514,19 +520,24 @@ function decodeAttribute(reader: BinaryReader, end: number, depth: number): Name
     : code === 0 // before IR version 2 attributes had no type
       ? content[0]?.kind
       : ATTRIBUTE_KINDS.get(code);
-  const held = content.filter((item) => item.kind === kind);
-  if (held.length < content.length) {
-    for (const { tag, start } of content.filter((item) => item.kind !== kind)) {
-      reader.pos = start;
-      unknown.push({ number: tag >>> 3, wireType: tag & 7, bytes: reader.skip(tag & 7, tag >>> 3) });
-    }
+  if (content.some((item) => item.kind !== kind)) {
+    const others = content.filter((item) => item.kind !== kind);
+    unknown = [
+      ...unknown,
+      ...others.map(({ tag, start }) => {
+        reader.pos = start;
+        return { number: tag >>> 3, wireType: tag & 7, bytes: reader.skip(tag & 7, tag >>> 3) };
+      }),
+    ];
+    content = content.filter((item) => item.kind === kind);
   }
-  const value: Attribute = isReference
+  const value: Mutable<Attribute> = isReference
     ? { kind: 'reference', value: reference!, type: code }
     : kind === undefined
       ? { kind: 'undefined', value: code }
-      : decodeContent(kind, held, reader, depth);
-  return { name, attribute: Object.assign(value, rest, unknownProperty(unknown)) };
+      : decodeContent(kind, content, reader, depth);
+  if (docString !== undefined) value.docString = docString;
+  return { name, attribute: Object.assign(value, unknownProperty(unknown)) };
 }
 
 /** A field that holds content of an attribute: where its value begins. */
@@ -542,63 +553,62 @@ function decodeContent(
   reader: BinaryReader,
   depth: number,
 ): Attribute {
-  const last = <T>(read: () => T, none: T): T => {
-    if (held.length === 0) return none;
-    reader.pos = held.at(-1)!.start;
-    return read();
-  };
-  const merged = <T>(decode: Decode<T>): T => {
-    const once = new Once();
-    for (const { start } of held) {
-      reader.pos = start;
-      once.take(reader);
-    }
-    return once.decodeOrEmpty(decode, depth + 1);
-  };
-  const each = <T>(read: () => T, packedTag?: number): T[] => {
-    const values: T[] = [];
-    for (const { tag, start } of held) {
-      reader.pos = start;
-      if (tag === packedTag) eachPacked(reader, () => values.push(read()));
-      else values.push(read());
-    }
-    return values;
-  };
   switch (kind) {
     case 'float':
-      return { kind, value: last(() => reader.float(), 0) };
+      return { kind, value: held.length === 0 ? 0 : at(reader, held.at(-1)!).float() };
     case 'int':
-      return { kind, value: last(() => int64(reader), 0) };
+      return { kind, value: held.length === 0 ? 0 : int64(at(reader, held.at(-1)!)) };
     case 'string':
-      return { kind, value: last(() => reader.bytes(), NO_BYTES) };
+      return { kind, value: held.length === 0 ? NO_BYTES : at(reader, held.at(-1)!).bytes() };
     case 'tensor':
-      return { kind, value: merged(decodeTensor) };
+      return { kind, value: merged(held, reader, decodeTensor) };
     case 'graph':
-      return { kind, value: merged(decodeGraph) };
+      return { kind, value: merged(held, reader, decodeGraph, depth + 1) };
     case 'sparseTensor':
-      return { kind, value: merged(decodeSparseTensor) };
+      return { kind, value: merged(held, reader, decodeSparseTensor) };
     case 'type':
-      return { kind, value: merged(decodeType) };
+      return { kind, value: merged(held, reader, decodeType, depth + 1) };
     case 'floats':
-      return { kind, value: each(() => reader.float(), ATTRIBUTE.packedFloats) };
+      return { kind, value: numbers(held, reader, () => reader.float(), ATTRIBUTE.packedFloats) };
     case 'ints':
-      return { kind, value: each(() => int64(reader), ATTRIBUTE.packedInts) };
+      return { kind, value: numbers(held, reader, () => int64(reader), ATTRIBUTE.packedInts) };
     case 'strings':
-      return { kind, value: each(() => reader.bytes()) };
+      return { kind, value: held.map((item) => at(reader, item).bytes()) };
     case 'tensors':
-      return { kind, value: each(() => nested(reader, decodeTensor)) };
+      return { kind, value: held.map((item) => nested(at(reader, item), decodeTensor)) };
     case 'graphs':
-      return { kind, value: each(() => nested(reader, decodeGraph, depth + 1)) };
+      return { kind, value: held.map((item) => nested(at(reader, item), decodeGraph, depth + 1)) };
     case 'sparseTensors':
-      return { kind, value: each(() => nested(reader, decodeSparseTensor)) };
+      return { kind, value: held.map((item) => nested(at(reader, item), decodeSparseTensor)) };
     case 'types':
-      return { kind, value: each(() => nested(reader, decodeType, depth + 1)) };
+      return { kind, value: held.map((item) => nested(at(reader, item), decodeType, depth + 1)) };
   }
+}
+
+function at(reader: BinaryReader, { start }: Content): BinaryReader {
+  reader.pos = start;
+  return reader;
+}
+
+function merged<T>(held: readonly Content[], reader: BinaryReader, decode: Decode<T>, depth = 0): T {
+  const once = new Once();
+  for (const item of held) once.take(at(reader, item));
+  return once.decodeOrEmpty(decode, depth);
+}
+
+function numbers<T>(held: readonly Content[], reader: BinaryReader, read: () => T, packedTag: number): T[] {
+  const values: T[] = [];
+  for (const item of held) {
+    reader.pos = item.start;
+    if (item.tag === packedTag) eachPacked(reader, () => values.push(read()));
+    else values.push(read());
+  }
+  return values;
 }
 
 function decodeValueInfo(reader: BinaryReader, end: number, depth: number): ValueInfo {
   const type = new Once();
-  const metadata = new EntryMap();
+  let metadata: EntryMap | undefined;
   const info: Mutable<ValueInfo> = { name: '' };
   const unknown = decodeFields(reader, end, (tag) => {
     switch (tag) {
@@ -611,6 +621,7 @@ function decodeValueInfo(reader: BinaryReader, end: number, depth: number): Valu
         info.docString = reader.string(true);
         return true;
       case VALUE_INFO.metadataProps:
+        metadata ??= new EntryMap();
         return metadata.take(reader);
       default:
         return false;
@@ -618,7 +629,7 @@ function decodeValueInfo(reader: BinaryReader, end: number, depth: number): Valu
   });
   const held = type.decode(decodeType, depth + 1);
   if (held !== undefined) info.type = held;
-  return Object.assign(info, metadata.property(VALUE_INFO.metadataProps, unknown));
+  return Object.assign(info, annotations(metadata, VALUE_INFO.metadataProps, unknown));
 }
 
 function decodeType(reader: BinaryReader, end: number, depth: number): ValueType {
@@ -646,8 +657,8 @@ function decodeType(reader: BinaryReader, end: number, depth: number): ValueType
   if (variant === undefined) return { kind: 'undefined', ...rest, ...unknownProperty(unknown) };
   const { tag, message } = variant;
   const { type, unknown: inner } = message.decodeOrEmpty(VARIANTS[tag]!, depth);
-  unknown.push(...inner);
-  return Object.assign(type, rest, unknownProperty(unknown));
+  const all = inner.length === 0 ? unknown : [...unknown, ...inner];
+  return Object.assign(type, rest, unknownProperty(all));
 }
 
 type Variant = { readonly type: ValueType; readonly unknown: readonly UnknownField[] };
@@ -769,7 +780,7 @@ function decodeFunction(reader: BinaryReader, end: number, depth: number): Funct
   const nodes: Node[] = [];
   const opsets: OperatorSet[] = [];
   const valueInfo: ValueInfo[] = [];
-  const metadata = new EntryMap();
+  let metadata: EntryMap | undefined;
   const definition: Mutable<FunctionDefinition> = {
     name: '',
     domain: '',
@@ -821,12 +832,13 @@ function decodeFunction(reader: BinaryReader, end: number, depth: number): Funct
         valueInfo.push(nested(reader, decodeValueInfo, depth + 1));
         return true;
       case FUNCTION.metadataProps:
+        metadata ??= new EntryMap();
         return metadata.take(reader);
       default:
         return false;
     }
   });
-  return Object.assign(definition, metadata.property(FUNCTION.metadataProps, unknown));
+  return Object.assign(definition, annotations(metadata, FUNCTION.metadataProps, unknown));
 }
 
 function decodeTrainingInfo(reader: BinaryReader, end: number, depth: number): TrainingInfo {

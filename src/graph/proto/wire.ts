@@ -7,9 +7,16 @@ import { ENTRY } from './fields.ts';
 export type Decode<T> = (reader: BinaryReader, end: number, depth: number) => T;
 export type Entry = readonly [string, string];
 
+/** One for all messages without unknown fields, which are nearly all. */
+const NO_FIELDS: readonly UnknownField[] = [];
+
 /** Reads all fields of a message and returns those that `take`, called with each tag, left with false. */
-export function decodeFields(reader: BinaryReader, end: number, take: (tag: number) => boolean): UnknownField[] {
-  const unknown: UnknownField[] = [];
+export function decodeFields(
+  reader: BinaryReader,
+  end: number,
+  take: (tag: number) => boolean,
+): readonly UnknownField[] {
+  let unknown: UnknownField[] | undefined;
   while (reader.pos < end) {
     const tag = reader.uint32();
     const start = reader.pos;
@@ -18,11 +25,12 @@ export function decodeFields(reader: BinaryReader, end: number, take: (tag: numb
       const wireType = tag & 7;
       if (number === 0) throw new RangeError('a field has the number 0');
       reader.pos = start;
+      unknown ??= [];
       unknown.push({ number, wireType, bytes: reader.skip(wireType, number) });
     }
     if (reader.pos > end) throw new RangeError('a field ends after its message');
   }
-  return unknown;
+  return unknown ?? NO_FIELDS;
 }
 
 /** Reads a field that holds a message. */
@@ -123,28 +131,28 @@ export function pushEntry(into: Entry[], reader: BinaryReader): boolean {
 
 /** metadata_props. Of a key that comes twice the last value counts; the others are kept as unknown fields. */
 export class EntryMap {
-  #entries: Map<string, string> | undefined;
-  #overridden: Entry[] | undefined;
+  readonly entries = new Map<string, string>();
+  readonly overridden: Entry[] = [];
 
   take(reader: BinaryReader): boolean {
     const entry = nested(reader, decodeEntry);
     if (entry === undefined) return false;
-    this.#entries ??= new Map();
-    const before = this.#entries.get(entry[0]);
-    if (before !== undefined) {
-      this.#overridden ??= [];
-      this.#overridden.push([entry[0], before]);
-    }
-    this.#entries.set(...entry);
+    const before = this.entries.get(entry[0]);
+    if (before !== undefined) this.overridden.push([entry[0], before]);
+    this.entries.set(...entry);
     return true;
   }
+}
 
-  /** The property of what the message becomes, and in `unknown` what it has no place for. */
-  property(tag: number, unknown: readonly UnknownField[]): { metadata?: ReadonlyMap<string, string> } & Unknown {
-    if (this.#entries === undefined) return unknownProperty(unknown);
-    const overridden = this.#overridden?.map(([key, value]) => bytesField(tag, encodeEntry(key, value))) ?? [];
-    return { metadata: this.#entries, ...unknownProperty([...unknown, ...overridden]) };
-  }
+/** What most messages become beside their own properties: their metadata, and what has no place. */
+export function annotations(
+  metadata: EntryMap | undefined,
+  tag: number,
+  unknown: readonly UnknownField[],
+): { metadata?: ReadonlyMap<string, string> } & Unknown {
+  if (metadata === undefined || metadata.entries.size === 0) return unknownProperty(unknown);
+  const overridden = metadata.overridden.map(([key, value]) => bytesField(tag, encodeEntry(key, value)));
+  return { metadata: metadata.entries, ...unknownProperty([...unknown, ...overridden]) };
 }
 
 /** A field of message type: set once, or in pieces that are merged, which in this format is to join their bytes. */
