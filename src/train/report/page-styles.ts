@@ -58,8 +58,10 @@ summary { cursor: pointer; width: fit-content; }
 .notes { margin: 16px 0 0; padding: 12px 16px 12px 34px; background: var(--tint); border-radius: 10px; }
 ol.next { margin: 0; padding-left: 22px; } ol.next li { margin: 0 0 12px; } ol.next pre { margin-top: 6px; }
 footer { padding: 4px 0 48px; color: var(--muted); font-size: 13px; }
+${PLOT_STYLES}
 @media (max-width: 720px) {
   .wrap { padding: 0 14px; } .card, figure { padding: 14px; } .verdict { grid-template-columns: minmax(0, 1fr); padding: 18px; }
+  svg.plot { font-size: 13px; }
   h1 { font-size: 25px; } .verdict h2 { font-size: 21px; }
   .numbers { grid-template-columns: repeat(2, 1fr); }
   .mistakes thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -69,5 +71,4 @@ footer { padding: 4px 0 48px; color: var(--muted); font-size: 13px; }
   .mistakes td { display: block; padding: 0; border: 0; overflow-wrap: anywhere; } .mistakes td.text { flex: 1 0 100%; width: auto; }
   .mistakes td[data-name]::before { content: attr(data-name) " "; color: var(--muted); font-weight: 400; }
 }
-@media print { body { background: none; } details { display: none; } section { break-inside: avoid; } nav { display: none; } }
-${PLOT_STYLES}`;
+@media print { body { background: none; } details { display: none; } section { break-inside: avoid; } nav { display: none; } }`;

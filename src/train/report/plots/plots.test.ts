@@ -12,7 +12,7 @@ import {
   standaloneSvg,
 } from './index.ts';
 import { extent, linearScale, niceDomain, niceTicks, tickLabels } from './scale.ts';
-import { fitText, textWidth } from './svg.ts';
+import { fitText, PLOT_COLORS, textWidth } from './svg.ts';
 
 describe('ticks', () => {
   it.each<[[number, number], number, string[]]>([
@@ -74,6 +74,30 @@ const line = (values: number[], more = {}) =>
     yLabel: 'loss',
     series: [{ ...series('training', values), ...more }],
   });
+
+describe('colours', () => {
+  const channel = (value: number): number => (value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  const luminance = (hex: string): number => {
+    const [red, green, blue] = [1, 3, 5].map((at) => channel(Number.parseInt(hex.slice(at, at + 2), 16) / 255));
+    return 0.2126 * red! + 0.7152 * green! + 0.0722 * blue!;
+  };
+  const contrast = (one: string, other: string): number => {
+    const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (light! + 0.05) / (dark! + 0.05);
+  };
+
+  it.each(['light', 'dark'])('text has a contrast of 4.5 to 1 (WCAG AA) in the %s scheme', (scheme) => {
+    const half = PLOT_COLORS.split('prefers-color-scheme: dark')[scheme === 'light' ? 0 : 1]!;
+    const colors = Object.fromEntries(
+      [...half.matchAll(/--([a-z-]+): (#[0-9a-f]{6})/g)].map((match) => [match[1], match[2]!]),
+    );
+    for (const tone of ['ink', 'muted', 'model', 'train', 'baseline', 'good', 'bad', 'one', 'two', 'three', 'four']) {
+      expect([tone, contrast(colors[tone]!, colors.surface!) >= 4.5]).toEqual([tone, true]);
+    }
+    for (const heat of ['heat', 'heat-bad'])
+      expect([heat, contrast(colors.ink!, colors[heat]!) >= 4.5]).toEqual([heat, true]);
+  });
+});
 
 describe('each plot stands alone as an .svg file', () => {
   const plots: [string, Plot][] = [

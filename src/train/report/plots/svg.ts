@@ -31,7 +31,7 @@ export const CHART_WIDTH = 440;
 export const PLOT_COLORS = `
 :root {
   --surface: #ffffff; --ink: #14181f; --muted: #586372; --grid: #e4e8ed; --axis: #aab3be;
-  --model: #0a6c9a; --train: #8492a3; --baseline: #a9540c; --good: #1a7848; --bad: #b3261e;
+  --model: #0a6c9a; --train: #67758a; --baseline: #a9540c; --good: #1a7848; --bad: #b3261e;
   --one: #0a6c9a; --two: #a62f78; --three: #6650b0; --four: #1a7848;
   --heat: #63b3d8; --heat-bad: #f09383;
 }
@@ -72,15 +72,16 @@ export function inlineSvg(plot: Plot): Html {
 }
 
 const HEADER = 34;
+const SIDE = 8;
 
 /** The plot as an .svg file of its own, with its title, colours and background. */
 export function standaloneSvg(plot: Plot): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n${
-    html`<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" width="${number(plot.width)}" height="${number(plot.height + HEADER)}" viewBox="0 ${-HEADER} ${number(plot.width)} ${number(plot.height + HEADER)}">
+    html`<svg xmlns="http://www.w3.org/2000/svg" class="plot" role="img" width="${number(plot.width + 2 * SIDE)}" height="${number(plot.height + HEADER + SIDE)}" viewBox="${-SIDE} ${-HEADER} ${number(plot.width + 2 * SIDE)} ${number(plot.height + HEADER + SIDE)}">
 <title>${plot.title}</title>
 <desc>${plot.description}</desc>
 <style>${trusted(`${PLOT_COLORS}${PLOT_STYLES}\nsvg.plot { background: var(--surface); }`)}</style>
-<text class="title" x="12" y="${-12}">${plot.title}</text>
+<text class="title" x="8" y="${-12}">${plot.title}</text>
 ${plot.marks}
 </svg>
 `.html
