@@ -24,15 +24,22 @@ export function withOutputs(node: Node, extra: ReadonlyMap<number, string> | und
   return { ...node, outputs };
 }
 
+export interface Differentiated {
+  readonly forward: readonly Node[];
+  /** The gradients that were asked for, by the name of their value. */
+  readonly results: readonly { readonly name: string; readonly value: Value }[];
+  /** The gradients of all values on the way, one each where they have been summed. */
+  readonly contributions: ReadonlyMap<string, readonly Value[]>;
+  readonly seedInput: ValueInfo | undefined;
+  readonly types: ReadonlyMap<string, InferredValue>;
+  readonly options: GradientOptions;
+}
+
 /** The forward nodes and the gradients as one model, without what its outputs do not need. */
 export function assemble(
   model: Model,
   build: GraphBuilder,
-  forward: readonly Node[],
-  results: readonly { readonly name: string; readonly value: Value }[],
-  seedInput: ValueInfo | undefined,
-  types: ReadonlyMap<string, InferredValue>,
-  options: GradientOptions,
+  { forward, results, contributions, seedInput, types, options }: Differentiated,
 ): Model {
   const { graph } = model;
   const names = new Map<Value, string>();
@@ -48,6 +55,12 @@ export function assemble(
     // The value itself takes the name; only one that has another name to keep is copied.
     if (own.has(value) && !names.has(value)) names.set(value, wanted);
     else identities.push(identity(names.get(value) ?? value, wanted));
+  }
+  // Gradients on the way are named for what they are the gradient of: profiles and reports of NaN show these names.
+  for (const [name, [value, ...more]] of contributions) {
+    const telling = `${name}/gradient`;
+    if (value === undefined || more.length > 0 || !own.has(value) || names.has(value)) continue;
+    if (build.unique(telling) === telling) names.set(value, telling);
   }
   const renamed = (name: string): string => names.get(name) ?? name;
   const backward = build.nodes.map((node) => ({

@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { type DataType, numbersOf, tensor, tensorFrom } from '../base/index.ts';
-import { encodeModel, evaluate, GraphBuilder, type Model, type Shape, string } from '../graph/index.ts';
+import { encodeModel, evaluate, GraphBuilder, type Model, type Shape, stored, string } from '../graph/index.ts';
 import { type GradientOptions, gradient, rule } from './index.ts';
 
 /** mean((x w + c)²), with a batch of any size. */
@@ -57,6 +57,26 @@ describe('gradient', () => {
     expect(numbersOf(y_grad!)).toEqual([23, 30]);
     expect(numbersOf(loss_grad!)).toEqual([1]);
     expect(lines(model).filter((line) => line.includes('Gemm'))).toEqual([]);
+  });
+
+  it('names the gradients on the way for their values', () => {
+    const model = gradient(squares(), { of: 'loss', withRespectTo: ['w'] });
+    const names = model.graph.nodes.flatMap(({ outputs }) => outputs).filter((name) => name.endsWith('/gradient'));
+    expect(names).toEqual(['square/gradient', 'y/gradient']);
+  });
+
+  it('does not take a value for a constant when its gradient is wanted', () => {
+    const build = new GraphBuilder();
+    build.input('x', 'float32', [2]);
+    build.initializer('exponent', tensorFrom('float32', 2));
+    build.output(
+      build.op('ReduceSum', [build.op('Pow', ['x', 'exponent'])], { keepdims: { kind: 'int', value: 0 } }, 'loss'),
+    );
+    const model = gradient(build.build(), { of: 'loss', withRespectTo: ['x', 'exponent'] });
+    const initializers = new Map(model.graph.initializers);
+    initializers.set('exponent', stored(tensorFrom('float32', 3)));
+    const changed = { ...model, graph: { ...model.graph, initializers } };
+    expect(numbersOf(evaluate(changed, { x: tensorFrom('float32', [1, 2]) }).x_grad!)).toEqual([3, 12]);
   });
 
   it('gives out other values of the forward graph where asked, and drops what nothing needs', () => {

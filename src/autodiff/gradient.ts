@@ -37,7 +37,7 @@ export function gradient(model: Model, options: GradientOptions): Model {
   const rules = { ...GRADIENT_RULES, ...options.rules } as Readonly<Record<string, GradientRow>>;
   const types = inferTypes(model);
   checkNames(graph, types, options);
-  const known = knownValues(graph, types);
+  const known = knownValues(graph, types, options.withRespectTo);
   const visible = new Set([options.of, ...options.withRespectTo, ...(options.keep ?? [])]);
   const plan = planWalk(recognizeGelu(graph, known, visible), graph, types, rules, options);
   const opset = raisedOperatorSet(
@@ -120,7 +120,7 @@ function walk(
     value: gradientOf(name) ?? zerosLike({ build, ...known }, name),
   }));
   const nodes = graph.nodes.map((node) => withOutputs(node, extraOutputs.get(node)));
-  return assemble(model, build, nodes, results, seed.input, types, options);
+  return assemble(model, build, { forward: nodes, results, contributions, seedInput: seed.input, types, options });
 }
 
 /** The gradient of `of` with respect to itself: 1, or the input that the caller asked for. */

@@ -19,9 +19,12 @@ export interface Known {
   readonly constantOf: (value: Value) => Tensor | undefined;
 }
 
-/** What is known of the values of the forward graph. */
-export function knownValues(graph: Graph, types: ReadonlyMap<string, InferredValue>): Known {
-  const inputs = new Set(graph.inputs.map(({ name }) => name));
+/**
+ * What is known of the values of the forward graph. Those in `wanted` are not constants, even where they are
+ * initializers: whoever asks for their gradients is about to change them.
+ */
+export function knownValues(graph: Graph, types: ReadonlyMap<string, InferredValue>, wanted: readonly string[]): Known {
+  const variable = new Set([...graph.inputs.map(({ name }) => name), ...wanted]);
   const constants = new Map<string, Node>();
   for (const node of graph.nodes) {
     if (node.opType === 'Constant' && node.domain === '') constants.set(node.outputs[0]!, node);
@@ -44,8 +47,9 @@ export function knownValues(graph: Graph, types: ReadonlyMap<string, InferredVal
       });
     },
     constantOf(value) {
-      const initializer = inputs.has(value) ? undefined : graph.initializers.get(value);
-      if (initializer !== undefined) return tensorOf(initializer);
+      if (variable.has(value)) return undefined;
+      const initializer = graph.initializers.get(value);
+      if (initializer !== undefined) return initializer.content.kind === 'external' ? undefined : tensorOf(initializer);
       const node = constants.get(value);
       if (node === undefined) return undefined;
       const tensor = tensorValueOf(node, 'value');
