@@ -57,9 +57,13 @@ export interface Baseline {
   readonly report: ClassificationReport | RegressionReport;
   readonly size?: Size;
   readonly examplesPerSecond?: number;
-  /** First = the model of this run, second = the baseline. */
-  readonly comparison?: ClassifierComparison;
+  /** The model of this run minus the baseline, in the metric that the report is judged by. */
+  readonly comparison?: BaselineComparison;
 }
+
+/** A {@link ClassifierComparison} is one; for other tasks, the paired bootstrap alone. */
+export type BaselineComparison = Pick<ClassifierComparison, 'bootstrap'> &
+  Partial<Pick<ClassifierComparison, 'mcNemar'>>;
 
 export interface History {
   readonly training: readonly TrainingPoint[];

@@ -102,6 +102,19 @@ describe('verdict', () => {
   });
 });
 
+describe('verdict on a regression', () => {
+  it('needs the paired bootstrap alone', () => {
+    const { mcNemar: _, ...rest } = comparison(0.2, 0.1, 0.3);
+    const values = [1, 2, 3, 4];
+    const { headline, sentences } = verdict({
+      ...run({ report: regressionReport(values, [1, 2, 3, 5]), comparison: rest }),
+      evaluation: { split: 'test', report: regressionReport(values, values) },
+    });
+    expect(headline).toBe('Better than the linear baseline by 0.200');
+    expect(sentences.join(' ')).not.toContain('McNemar');
+  });
+});
+
 describe('headline', () => {
   it('is F1 of the positive class, macro F1, R², or RMSE where R² is not defined', () => {
     expect(headlineOf(report)).toMatchObject({ metric: 'f1', name: 'F1 of spam', value: report.metrics.f1 });

@@ -1,4 +1,4 @@
-import type { ClassificationReport, RegressionReport } from '../../metrics/index.ts';
+import type { ClassificationReport, McNemar, RegressionReport } from '../../metrics/index.ts';
 import { count, metricName, pValue, score, signed, times } from './format.ts';
 import type { Baseline, RunReportData } from './run-report-data.ts';
 
@@ -75,8 +75,9 @@ export function verdict(data: RunReportData): Verdict {
     };
   }
   const { difference, low, high } = comparison.bootstrap;
-  const { firstOnly, secondOnly } = comparison.mcNemar;
-  const test = `Difference ${signed(difference)}, ${percentOf(confidence)} interval ${signed(low)} to ${signed(high)} (paired bootstrap, ${pValue(comparison.bootstrap.pValue)}). Of the ${count(firstOnly + secondOnly)} ${noun} where only one of the two is right, the model has ${count(firstOnly)} and the baseline ${count(secondOnly)} (McNemar, ${pValue(comparison.mcNemar.pValue)}).`;
+  const test = `Difference ${signed(difference)}, ${percentOf(confidence)} interval ${signed(low)} to ${signed(high)} (paired bootstrap, ${pValue(comparison.bootstrap.pValue)}).${
+    comparison.mcNemar === undefined ? '' : ` ${disagreement(comparison.mcNemar, noun)}`
+  }`;
   const traits = traitsOfBaseline(data, baseline);
   const traitsSentence = traits === undefined ? [] : [`The baseline is ${traits.text}.`];
   if (low > 0) {
@@ -104,6 +105,10 @@ export function verdict(data: RunReportData): Verdict {
       ...(traits?.cheaper === true ? [] : traitsSentence),
     ],
   };
+}
+
+function disagreement({ firstOnly, secondOnly, pValue: chance }: McNemar, noun: string): string {
+  return `Of the ${count(firstOnly + secondOnly)} ${noun} where only one of the two is right, the model has ${count(firstOnly)} and the baseline ${count(secondOnly)} (McNemar, ${pValue(chance)}).`;
 }
 
 /** "40× smaller and 12× faster", as far as it is known; `cheaper` when nothing in it speaks for the model of the run. */

@@ -199,6 +199,7 @@ describe('matrix', () => {
       ['a', '8', '2'],
       ['b', '0', '0'],
     ]);
+    expect(raw.marks.html).toContain('<title>a predicted as b: 2 (20% of a)</title>');
     const shares = matrixPlot({ title: 'Confusion', labels: ['a', 'b'], counts, normalized: true });
     expect(shares.table!.rows).toEqual([
       ['a', '80%', '20%'],
