@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { codesOf, float64Of, isLongInteger } from '../base/elements.ts';
 import { LatheError } from '../base/errors.ts';
 import { tensorFrom } from '../base/tensor.ts';
+import { float, int } from './attributes.ts';
 import { GraphBuilder } from './builder.ts';
 import { decodeModel, decodeTensor, encodeModel, encodeTensor } from './encoding.ts';
 import type { Model, StoredTensor } from './ir.ts';
@@ -247,6 +248,17 @@ describe('encoding', () => {
     }
   });
 
+  it.each([
+    ['a float beyond float32', float(1e300), /cannot be written as ONNX: invalid float32: 1e\+300/],
+    ['a fraction for an integer', int(0.5), /cannot be written as ONNX/],
+    ['an integer beyond 64 bits', { kind: 'int', value: 2n ** 63n }, /cannot be written as ONNX/],
+  ] as const)('says what cannot be written: %s', (_, attribute, expected) => {
+    const builder = new GraphBuilder();
+    builder.op('Custom', [], { attribute });
+    expect(() => encodeModel(builder.build())).toThrow(expected);
+    expect(() => encodeModel(builder.build())).toThrow(LatheError);
+  });
+
   it('refuses more than protobuf holds, without allocating it', () => {
     const weights = new Uint8Array(1 << 20);
     const initializers = new Map(
@@ -265,6 +277,7 @@ describe('encoding', () => {
 });
 
 describe('bad files', () => {
+  const minusOne = [...new Array<number>(9).fill(0xff), 0x01];
   const deep = (depth: number): Uint8Array => {
     let graph = message([2, 'inner']);
     for (let level = 0; level < depth; level++) {
@@ -346,6 +359,12 @@ describe('bad files', () => {
     expect(() => tensorOf(initializers.get('w')!)).toThrow(/needs .* bytes, got 4/);
   });
 
+  it('give no tensor of negative dimensions', () => {
+    const tensor = decodeTensor(message([1, new Uint8Array([...minusOne, ...minusOne])], [2, 2], [9, 'a']));
+    expect(tensor.dims).toEqual([-1, -1]);
+    expect(() => tensorOf(tensor)).toThrow(/negative dimension: \[-1, -1\]/);
+  });
+
   function int64Dimension(): Uint8Array {
     return new Uint8Array([0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]);
   }
@@ -362,7 +381,7 @@ describe('mapTensors', () => {
     });
     for (const name of ['typed_int2', 'sparse_rows', 'sparse_rows_indices', 't2', 's1', 't'])
       expect(names).toContain(name);
-    expect(names.filter((name) => name === 't')).toHaveLength(6);
+    expect(names.filter((name) => name === 't')).toHaveLength(8);
   });
 
   it('keeps whatever does not change', () => {

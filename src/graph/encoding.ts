@@ -25,16 +25,25 @@ export function encodeModel(model: Model): Uint8Array {
 
 /** As {@link encodeModel}, without joining the pieces: large weights are the model's own, not copied. */
 export function encodeInPieces(model: Model): readonly Uint8Array[] {
-  const writer = new MessageWriter();
-  writeModelMessage(writer, model);
-  return writer.finish();
+  return encoding('model', (writer) => writeModelMessage(writer, model));
 }
 
 /** Encodes one TensorProto. */
 export function encodeTensor(tensor: StoredTensor): Uint8Array {
+  return concatenated(encoding('tensor', (writer) => writeTensorMessage(writer, tensor)));
+}
+
+function encoding(what: string, write: (writer: MessageWriter) => void): readonly Uint8Array[] {
   const writer = new MessageWriter();
-  writeTensorMessage(writer, tensor);
-  return concatenated(writer.finish());
+  try {
+    write(writer);
+    return writer.finish();
+  } catch (cause) {
+    if (cause instanceof LatheError) throw cause;
+    throw new LatheError('invalid-model', `the ${what} cannot be written as ONNX: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }
 
 function decoding<T>(what: string, bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T {

@@ -224,6 +224,30 @@ describe('external data that cannot be', () => {
     await expect(readModel(join(folder, 'model.onnx'))).rejects.toThrow(/no memory for its 4398046511104 bytes/);
   });
 
+  it('is refused where tensors overlap, but not where they are the same', async () => {
+    const tensors = (offsets: readonly number[]): Model => {
+      const [tensor] = withExternal({}).graph.initializers.values();
+      const list = offsets.map((offset, index): [string, StoredTensor] => [
+        `w${index}`,
+        {
+          ...tensor!,
+          name: `w${index}`,
+          content: { kind: 'external', location: 'data', offset, length: 16, entries: [] },
+        },
+      ]);
+      const { graph, ...rest } = example();
+      return { ...rest, graph: { ...graph, initializers: new Map(list) } };
+    };
+    const path = join(folder, 'model.onnx');
+    await writeFile(join(folder, 'data'), new Uint8Array(24));
+    await writeModel(tensors([0, 0, 0]), path);
+    const contents = [...(await readModel(path)).graph.initializers.values()].map(({ content }) => content);
+    const [first, ...others] = contents.map((content) => content.kind === 'bytes' && content.bytes);
+    for (const other of others) expect(other).toBe(first);
+    await writeModel(tensors([0, 4, 8]), path);
+    await expect(readModel(path)).rejects.toThrow(/the tensors in ".*data" overlap: together they take 32 bytes of 24/);
+  });
+
   it('is refused where it is missing or no file', async () => {
     await writeModel(withExternal({}), join(folder, 'model.onnx'));
     await expect(readModel(join(folder, 'model.onnx'))).rejects.toThrow(/"data" cannot be read \(ENOENT\)/);

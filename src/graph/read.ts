@@ -1,4 +1,4 @@
-import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LatheError } from '../base/errors.ts';
 import { decodeModel } from './encoding.ts';
@@ -34,21 +34,21 @@ export async function readModel(path: string, options: { readonly loadExternalDa
 async function readBytes(path: string): Promise<Uint8Array> {
   let file: FileHandle;
   try {
+    // Asked before opening: to open a named pipe would wait for ever.
+    if (!(await stat(path)).isFile()) throw new LatheError('io', `"${path}" is not a file: expected an ONNX model`);
     file = await open(path, 'r');
   } catch (cause) {
+    if (cause instanceof LatheError) throw cause;
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw new LatheError('not-found', `there is no model file "${path}"`, { cause });
     throw new LatheError('io', `cannot read the model "${path}": ${message}`, { cause });
   }
   try {
-    const stats = await file.stat();
-    if (!stats.isFile()) {
-      throw new LatheError('io', `"${path}" is not a file: expected an ONNX model`);
-    }
-    if (stats.size > LARGEST) {
+    const { size } = await file.stat();
+    if (size > LARGEST) {
       throw new LatheError(
         'invalid-model',
-        `"${path}" has ${stats.size} bytes: an ONNX file holds at most ${LARGEST}, larger models keep weights in files beside it`,
+        `"${path}" has ${size} bytes: an ONNX file holds at most ${LARGEST}, larger models keep weights in files beside it`,
       );
     }
     return await file.readFile();

@@ -28,6 +28,9 @@ export function tensorOf(value: StoredTensor): Tensor {
     );
   if (value.dtype === 'string')
     throw new LatheError('invalid-model', `${where}: strings cannot be stored as raw bytes`);
+  if (value.dims.some((dim) => dim < 0)) {
+    throw new LatheError('invalid-model', `${where} has a negative dimension: ${formatDims(value.dims)}`);
+  }
   const expected = byteSize(value.dtype, sizeOf(value.dims))!;
   const { bytes } = content;
   if (bytes.byteLength !== expected) {

@@ -3,13 +3,12 @@ import { writeFileAtomically } from '../base/atomic-write.ts';
 import { LatheError } from '../base/errors.ts';
 import { encodeInPieces } from './encoding.ts';
 import {
+  ExternalFiles,
   type ExternalRegion,
   type ExternalTensor,
   externalTensorsOf,
   isExternal,
-  locateExternalData,
   problemWithLocation,
-  readRegion,
 } from './external-data.ts';
 import type { Model, StoredTensor } from './ir.ts';
 import { mapTensors } from './map-tensors.ts';
@@ -83,19 +82,27 @@ async function writeData(model: Model, path: string, options: ExternalDataOption
     }
     return tensor;
   });
-  for (const tensor of new Set(external)) place(tensor, await locateExternalData(tensor));
-  if (sources.length > 0) await writeFileAtomically(join(dirname(path), location), alignedChunks(sources));
+  const files = new ExternalFiles();
+  try {
+    for (const tensor of new Set(external)) place(tensor, await files.locate(tensor));
+    if (sources.length > 0) await writeFileAtomically(join(dirname(path), location), alignedChunks(sources, files));
+  } finally {
+    await files.close();
+  }
   return mapTensors(model, (tensor) => placed.get(tensor) ?? tensor);
 }
 
-async function* alignedChunks(sources: readonly (Uint8Array | ExternalRegion)[]): AsyncIterable<Uint8Array> {
+async function* alignedChunks(
+  sources: readonly (Uint8Array | ExternalRegion)[],
+  files: ExternalFiles,
+): AsyncIterable<Uint8Array> {
   let at = 0;
   for (const source of sources) {
     const gap = Math.ceil(at / ALIGNMENT) * ALIGNMENT - at;
     if (gap > 0) yield new Uint8Array(gap);
     at += gap;
     if (source instanceof Uint8Array) yield source;
-    else yield* readRegion(source);
+    else yield* files.read(source);
     at += source instanceof Uint8Array ? source.byteLength : source.length;
   }
 }
