@@ -61,6 +61,7 @@ describe('integers', () => {
   test('products beyond 2^53 wrap to their low bits in narrow types', () => {
     const product = (2n ** 31n - 1n) * (2n ** 31n - 1n);
     expect(Array.from(integersOf(fromIntegers('int32', [1], [product])))).toEqual([1n]);
+    expect(Array.from(integersOf(fromIntegers('uint32', [1], [2n ** 60n + 2n ** 31n])))).toEqual([2n ** 31n]);
     expect(Array.from(integersOf(fromIntegers('uint8', [1], [2n ** 60n + 7n])))).toEqual([7n]);
     expect(Array.from(integersOf(fromIntegers('int4', [1], [2n ** 60n + 9n])))).toEqual([-7n]);
   });
