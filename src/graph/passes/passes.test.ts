@@ -317,6 +317,14 @@ describe('eliminateCommonSubexpressions', () => {
     expect(model.graph.nodes[2]!.inputs).toEqual(['exp', 'exp']);
   });
 
+  test('0 and -0 are different attributes', () => {
+    const builder = new GraphBuilder();
+    const x = builder.input('x', 'float32', [2]);
+    const scaled = [0, -0].map((alpha) => builder.op('LeakyRelu', [x], { alpha: float(alpha) }));
+    builder.output(builder.op('Sum', scaled), undefined, 'y');
+    expect(eliminateCommonSubexpressions(builder.build()).changed).toBe(false);
+  });
+
   test('never merges random numbers, other domains, or equal weights', () => {
     const twice = (make: (index: number) => Node): Node[] => [make(0), make(1)];
     const nodes = [

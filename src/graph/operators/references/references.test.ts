@@ -257,3 +257,9 @@ test('the mask of Dropout has the type of the data before operator set 10', () =
   expect(run('Dropout', [vector(3, 4)], {}, 7)).toEqual([vector(3, 4), vector(1, 1)]);
   expect(run('Dropout', [vector(3, 4)], {}, 10)[1]).toEqual(tensorFrom('bool', [1, 1]));
 });
+
+test('the logarithm of a sum of exponentials is as large as its largest term', () => {
+  expect(run('ReduceLogSumExp', [vector(Infinity, 1)])).toEqual([vector(Infinity)]);
+  expect(run('ReduceLogSumExp', [vector(-Infinity, -Infinity)])).toEqual([vector(-Infinity)]);
+  expect(run('ReduceLogSumExp', [vector(NaN, 1)])).toEqual([vector(NaN)]);
+});
