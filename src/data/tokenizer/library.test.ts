@@ -62,6 +62,21 @@ test.each(['roberta', 'unigram'])(
   },
 );
 
+test('a text is not taken for its beginning when that has as many tokens as the limit', () => {
+  const vocab = [
+    ['<unk>', 0],
+    ['▁', -9],
+    ['▁abcdefghi', -1],
+  ];
+  const { normalizer: _, post_processor: __, ...file } = files.unigram!;
+  const tokenizer = loadTokenizer({ ...file, model: { type: 'Unigram', unk_id: 0, vocab } });
+  for (let maxLength = 120; maxLength < 140; maxLength++) {
+    const { ids, truncated } = tokenizer.encode('abcdefghi '.repeat(1000), { maxLength });
+    expect(Array.from(ids)).toEqual(new Array(maxLength).fill(2));
+    expect(truncated).toBe(true);
+  }
+});
+
 test('a tokenizer without offsets says why', () => {
   expect(loaded('unigram').offsets).toEqual({
     available: false,
@@ -79,4 +94,11 @@ test('a vocabulary that does not spell a text is refused, not given wrong offset
   );
   const tokenizer = loadTokenizer({ ...files.roberta!, model: { ...model, vocab, merges: [] } });
   expect(() => tokenizer.encode('axb')).toThrow(/do not spell the text "axb"/);
+});
+
+test('what the library does not know is a named refusal when the tokenizer is loaded', () => {
+  expect(() => loadTokenizer({ ...files.unigram!, normalizer: { type: 'Odd' } })).toThrow(/tokenizer\.json: .*Odd/);
+  expect(() => loadTokenizer({ ...files.unigram!, model: { type: 'Odd', vocab: {} } })).toThrow(
+    /tokenizer\.json: .*Odd/,
+  );
 });

@@ -1,4 +1,5 @@
 import { Tokenizer as LibraryTokenizer } from '@huggingface/tokenizers';
+import { LatheError } from '../../base/index.ts';
 import { addedTokenReader } from './added-tokens.ts';
 import { byteLevelOf, byteLevelOffsets, trimmedOffsets } from './byte-level.ts';
 import type { TokenizerConfigFile, TokenizerFile } from './files.ts';
@@ -20,11 +21,11 @@ export function libraryTokens(
   const byteLevel = byteLevelOf(file);
   const libraryFindsTokens = typeof byteLevel === 'string';
   // The library does not know `single_word`: where Lathe can find added tokens itself, it does.
-  const encoder = new LibraryTokenizer(libraryFindsTokens ? file : { ...file, added_tokens: [] }, config);
+  const encoder = open(libraryFindsTokens ? file : { ...file, added_tokens: [] }, config);
   let decoder = libraryFindsTokens ? encoder : undefined;
   const encode = (text: string): number[] => encoder.encode(text, { add_special_tokens: false }).ids;
   const decode = (ids: number[]): string => {
-    decoder ??= new LibraryTokenizer(file, config);
+    decoder ??= open(file, config);
     return ids.length === 0 ? '' : decoder.decode(ids, { skip_special_tokens: false });
   };
   if (libraryFindsTokens) {
@@ -66,6 +67,32 @@ export function libraryTokens(
     return { ids: Int32Array.from(ids), offsets: Int32Array.from(offsets), more };
   };
   return { tokenize, decode, offsets: { available: true } };
+}
+
+function open(file: TokenizerFile, config: TokenizerConfigFile): LibraryTokenizer {
+  const { type } = file.model;
+  if (type !== undefined && !['WordPiece', 'BPE', 'Unigram'].includes(type)) {
+    throw new LatheError('unsupported', `tokenizer.json: a model of type ${type}`, {
+      hint: 'Known: WordPiece, BPE, Unigram.',
+    });
+  }
+  // The library insists on parts that a file may leave out.
+  const whole = {
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    ...file,
+  };
+  try {
+    return new LibraryTokenizer(whole, config);
+  } catch (cause) {
+    throw new LatheError('unsupported', `tokenizer.json: ${(cause as Error).message}`, {
+      hint: 'Lathe runs tokenizers of these kinds on @huggingface/tokenizers, which refused this one.',
+      cause,
+    });
+  }
 }
 
 // No tokenizer in use makes fewer than one token of eight characters of running text.

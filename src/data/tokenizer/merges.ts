@@ -34,7 +34,8 @@ export function learnMerges(counts: ReadonlyMap<string, number>, options: LearnM
     return id;
   };
 
-  const alphabet = alphabetOf(counts, limitAlphabet);
+  // Every character needs a token at the beginning of a word and one inside.
+  const alphabet = alphabetOf(counts, Math.min(limitAlphabet, Math.floor((vocabularySize - reserved.length) / 2)));
   // Sorted words make every id, and so every tie, independent of the order of the texts.
   const words = [...counts.keys()].filter((word) => Array.from(word).every((character) => alphabet.has(character)));
   words.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
@@ -45,9 +46,6 @@ export function learnMerges(counts: ReadonlyMap<string, number>, options: LearnM
   }
   for (const character of alphabet) add(character);
   for (const character of [...inside].sort(byCodePoint)) add(prefix + character);
-  // An alphabet larger than the vocabulary keeps its first characters.
-  if (tokens.length >= vocabularySize) return tokens.slice(0, vocabularySize);
-
   // All words in one array; a merged pair leaves its second place free, marked -1, and `next` closes the gap.
   const frequency = new Float64Array(words.length);
   const starts = new Int32Array(words.length + 1);

@@ -48,6 +48,11 @@ test('rare pairs stay apart, the alphabet is limited, long words are not counted
   expect(vocabularyOf(trainWordPiece(['z'.repeat(100)]))).toContain('z');
 });
 
+test('a vocabulary too small for the alphabet keeps the most frequent characters, at both places', () => {
+  const { tokenizer } = trainWordPiece(['ab ba aab bba abc cd'], { vocabularySize: 9 });
+  expect(Object.keys(tokenizer.model.vocab).slice(5)).toEqual(['a', 'b', '##a', '##b']);
+});
+
 test('settings reach the files', () => {
   const { tokenizer, config } = trainWordPiece(['Élan Élan'], {
     lowercase: false,
@@ -70,6 +75,6 @@ test('progress goes from reading to merging', () => {
 
 test('refuses what cannot become a vocabulary', () => {
   expect(() => trainWordPiece([' \n'])).toThrow(/no words/);
-  expect(() => trainWordPiece(['a'], { vocabularySize: 5 })).toThrow(/over 5/);
+  expect(() => trainWordPiece(['a'], { vocabularySize: 5 })).toThrow(/at least 7, got 5/);
   expect(() => trainWordPiece(['a'], { specialTokens: ['[PAD]'] })).toThrow(/\[UNK\] is missing/);
 });

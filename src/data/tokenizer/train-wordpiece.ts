@@ -14,7 +14,7 @@ export interface TrainWordPieceOptions {
   readonly stripAccents?: boolean;
   /** They take the first ids. Must hold [PAD], [UNK], [CLS], [SEP]. Default these and [MASK]. */
   readonly specialTokens?: readonly string[];
-  /** Characters kept, the most frequent first; words with others are unknown. Default 1,000. */
+  /** Characters kept, the most frequent first; words with others are unknown. Default 1,000, at most half of the vocabulary. */
   readonly limitAlphabet?: number;
   /** Written as `model_max_length`; default 512. */
   readonly maxLength?: number;
@@ -54,10 +54,11 @@ export function trainWordPiece(texts: Iterable<string>, options: TrainWordPieceO
       throw new LatheError('usage', `specialTokens: expected ${NEEDED.join(', ')} among them, ${token} is missing`);
     }
   }
-  if (!Number.isInteger(vocabularySize) || vocabularySize <= specialTokens.length) {
+  if (!Number.isInteger(vocabularySize) || vocabularySize < specialTokens.length + 2) {
     throw new LatheError(
       'usage',
-      `vocabularySize: expected an integer over ${specialTokens.length}, the number of special tokens, got ${vocabularySize}`,
+      `vocabularySize: expected an integer of at least ${specialTokens.length + 2}, got ${vocabularySize}`,
+      { hint: `${specialTokens.length} are taken by special tokens.` },
     );
   }
   const rules: WordRules = { cleanText: true, isolateIdeographs: true, stripAccents, lowercase };

@@ -36,7 +36,9 @@ interface Character {
 /**
  * A reader of words as BERT cuts text: split at white space, every punctuation character a word of its own.
  *
- * Equal to `BertNormalizer` followed by `BertPreTokenizer` of the reference tokenizers. Lone surrogates count as U+FFFD.
+ * Equal to `BertNormalizer` followed by `BertPreTokenizer` of the reference tokenizers, but for the order of marks: every
+ * character is decomposed by itself, so spacing marks that stand in a non-canonical order (musical notation) stay in it.
+ * Lone surrogates count as U+FFFD.
  * It never holds more than one word, so a caller that stops early has not paid for the rest of the text.
  */
 export function wordReader(rules: WordRules): WordReader {
