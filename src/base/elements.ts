@@ -87,7 +87,11 @@ export function fromFloat64(
     return tensor(dtype, dims, out);
   }
   // Typed arrays of up to 32 bits convert towards zero and modulo their range; packed types are masked alike.
-  if (bits >= 8) return tensor(dtype, dims, new (arrayTypeOf(dtype) as unknown as typeof Int32Array)(values));
+  if (bits >= 8) {
+    const out = new (arrayTypeOf(dtype))(values.length) as Int32Array;
+    out.set(values);
+    return tensor(dtype, dims, out);
+  }
   return fromCodes(dtype, dims, new Uint8Array(values));
 }
 
@@ -101,13 +105,8 @@ export function fromIntegers(dtype: NumericType, dims: readonly number[], values
   const { kind } = DATA_TYPES[dtype];
   const narrow = kind === 'int' || kind === 'uint';
   // A bigint beyond 2^53 would round on its way through a number: the low 32 bits are all that a narrow type keeps.
-  return fromFloat64(
-    dtype,
-    dims,
-    Float64Array.from(values as ArrayLike<unknown> as ArrayLike<number>, (value) =>
-      Number(narrow ? BigInt.asIntN(32, value as unknown as bigint) : value),
-    ),
-  );
+  const numbers = Array.from(values, (value) => Number(narrow ? BigInt.asIntN(32, value) : value));
+  return fromFloat64(dtype, dims, Float64Array.from(numbers));
 }
 
 /**
@@ -131,10 +130,13 @@ export function codesOf(value: Tensor): TensorData {
 /** The inverse of {@link codesOf}: packs codes of types under 8 bits, lowest bits first. */
 export function fromCodes(dtype: DataType, dims: readonly number[], codes: TensorData): Tensor {
   const { bits } = DATA_TYPES[dtype];
-  if (bits === 0) return tensor(dtype, dims, codes);
+  if (dtype === 'string') return tensor(dtype, dims, codes);
   if (bits >= 8) {
-    const ArrayType = arrayTypeOf(dtype as NumericType) as unknown as typeof Uint16Array;
-    return tensor(dtype, dims, codes instanceof ArrayType ? codes : new ArrayType(codes as unknown as Uint16Array));
+    // Codes come as the type that holds them, or as wider ones of narrow floats.
+    if (codes instanceof arrayTypeOf(dtype)) return tensor(dtype, dims, codes);
+    const out = new (arrayTypeOf(dtype))(codes.length) as Uint16Array;
+    out.set(codes as Uint16Array);
+    return tensor(dtype, dims, out);
   }
   const mask = 2 ** bits - 1;
   const packed = new Uint8Array(Math.ceil((codes.length * bits) / 8));

@@ -44,7 +44,22 @@ export function cast(x: Tensor, dtype: DataType, saturate = true): Tensor {
   if (x.dtype === 'string') return fromText(x.data as readonly string[], x.dims, dtype);
   if (isLongInteger(x.dtype) && (isInteger(dtype) || dtype === 'bool'))
     return fromIntegers(dtype, x.dims, integersOf(x));
-  return fromFloat64(dtype, x.dims, float64Of(x), { saturate });
+  const values = isLongInteger(x.dtype) && dtype !== 'float64' ? oddFloat64Of(x) : float64Of(x);
+  return fromFloat64(dtype, x.dims, values, { saturate });
+}
+
+/**
+ * 64-bit integers in float64, where one that does not fit has an odd last bit instead of the nearest: rounding that once
+ * more, to a narrower type, gives what rounding the integer itself would.
+ */
+function oddFloat64Of(x: Tensor): Float64Array {
+  const exact = (value: bigint): number => {
+    const near = Number(value);
+    if (Number.isSafeInteger(near)) return near;
+    const high = value >> 11n;
+    return Number((value & 2047n) === 0n ? high : high | 1n) * 2048;
+  };
+  return Float64Array.from(Array.from(integersOf(x), exact));
 }
 
 function textOf(x: Tensor): string[] {

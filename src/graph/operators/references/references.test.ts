@@ -263,3 +263,9 @@ test('the logarithm of a sum of exponentials is as large as its largest term', (
   expect(run('ReduceLogSumExp', [vector(-Infinity, -Infinity)])).toEqual([vector(-Infinity)]);
   expect(run('ReduceLogSumExp', [vector(NaN, 1)])).toEqual([vector(NaN)]);
 });
+
+test('64-bit integers are rounded once on their way to float32', () => {
+  const values = [2n ** 60n + 2n ** 36n + 1n, 2n ** 60n + 2n ** 36n, -(2n ** 60n) - 2n ** 36n - 1n, 2n ** 53n + 1n];
+  const cast = run('Cast', [tensor('int64', [4], BigInt64Array.from(values))], { to: int(1) })[0]!;
+  expect(Array.from(cast.data as Float32Array)).toEqual([2 ** 60 + 2 ** 37, 2 ** 60, -(2 ** 60) - 2 ** 37, 2 ** 53]);
+});
