@@ -49,6 +49,9 @@ describe('nearDuplicates', () => {
     expect(check(2, 12, 0).kind).toBe('first');
     expect(check(3, 4, 1)).toMatchObject({ kind: 'conflict', with: 0 });
     expect(together.find(3)).toBe(0);
+    // A row that went later, as one of two that contradict each other, stands for nothing.
+    dropped.add(2);
+    expect(check(4, 14, 0).kind).toBe('first');
   });
 
   it('joins whole chains when all are kept', () => {

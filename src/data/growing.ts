@@ -4,6 +4,7 @@ export interface Growing<T extends Int32Array | Uint32Array | Uint8Array | Float
   /** The array behind; longer than `length`. A new one after a push that did not fit. */
   readonly data: T;
   push(value: number): void;
+  append(values: ArrayLike<number>): void;
 }
 
 export function growing<T extends Int32Array | Uint32Array | Uint8Array | Float64Array>(
@@ -12,6 +13,11 @@ export function growing<T extends Int32Array | Uint32Array | Uint8Array | Float6
 ): Growing<T> {
   let data = new type(capacity);
   let length = 0;
+  const grow = (needed: number): void => {
+    const larger = new type(Math.max(needed, data.length * 2));
+    larger.set(data);
+    data = larger;
+  };
   return {
     get length() {
       return length;
@@ -20,12 +26,13 @@ export function growing<T extends Int32Array | Uint32Array | Uint8Array | Float6
       return data;
     },
     push(value) {
-      if (length === data.length) {
-        const larger = new type(data.length * 2);
-        larger.set(data);
-        data = larger;
-      }
+      if (length === data.length) grow(length + 1);
       data[length++] = value;
+    },
+    append(values) {
+      if (length + values.length > data.length) grow(length + values.length);
+      data.set(values, length);
+      length += values.length;
     },
   };
 }

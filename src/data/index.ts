@@ -1,5 +1,4 @@
 export { type BucketedBatchesOptions, bucketedBatches, paddingShare } from './batches.ts';
-export { deserializeDataset, serializeDataset } from './dataset-buffer.ts';
 export {
   type CleaningStep,
   type CleaningStepInput,
@@ -7,6 +6,7 @@ export {
   cleaningStepSchema,
   DEFAULT_CLEANING,
 } from './cleaning/schema.ts';
+export { type TextStep, textCleaner, textSteps } from './cleaning/text-steps.ts';
 export {
   type DatasetFacts,
   datasetFactsSchema,
@@ -14,10 +14,13 @@ export {
   openDataset,
   type PreparedDataset,
 } from './dataset.ts';
+export { deserializeDataset, serializeDataset } from './dataset-buffer.ts';
 export { type EncodeAllOptions, type EncodedTexts, encodeAll, tokenColumns } from './encoding.ts';
 export { htmlToText } from './html-to-text.ts';
 export { type Mail, mailText, parseMail } from './mail.ts';
-export { datasetFromFile, type PrepareOptions, prepareDataset } from './prepare.ts';
+export { datasetFromFile, inspectData, type PrepareOptions, prepareDataset, type ReportedDataset } from './prepare.ts';
+export { type DataReport, type Finding, findingsOf } from './report/data-report.ts';
+export { renderDataReport } from './report/render.ts';
 export { excerptOf, type Row, type RowBatch, type RowReader, textOf, type UnreadableRow, type Value } from './row.ts';
 export { readRows } from './sources/index.ts';
 export { type ReadOptions, type Source, type SourceInput, sourceSchema } from './sources/source.ts';

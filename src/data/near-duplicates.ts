@@ -75,15 +75,15 @@ export function nearDuplicateIndex(options: NearDuplicateOptions = {}): NearDupl
 
   const shingles = growing(Uint32Array, 1 << 14);
   const ends = growing(Float64Array);
-  const bandHashes = growing(Uint32Array, 1 << 12);
-  const previous = growing(Int32Array, 1 << 12);
+  let bandHashes = new Uint32Array(bands * 1024);
+  let previous = new Int32Array(bands * 1024);
   let heads = Array.from({ length: bands }, () => new Int32Array(1024).fill(-1));
   let mask = 1023;
 
   const link = (entry: number): void => {
     for (let band = 0; band < bands; band++) {
-      const bucket = bandHashes.data[entry * bands + band]! & mask;
-      previous.data[entry * bands + band] = heads[band]![bucket]!;
+      const bucket = bandHashes[entry * bands + band]! & mask;
+      previous[entry * bands + band] = heads[band]![bucket]!;
       heads[band]![bucket] = entry;
     }
   };
@@ -101,7 +101,7 @@ export function nearDuplicateIndex(options: NearDuplicateOptions = {}): NearDupl
         const hash = sketch.bands[band]!;
         let entry = heads[band]![hash & mask]!;
         for (let length = 0; entry >= 0 && length < LONGEST_CHAIN; ) {
-          if (bandHashes.data[entry * bands + band] === hash) {
+          if (bandHashes[entry * bands + band] === hash) {
             length++;
             if (!seen.has(entry)) {
               seen.add(entry);
@@ -110,24 +110,25 @@ export function nearDuplicateIndex(options: NearDuplicateOptions = {}): NearDupl
               if (similarity >= threshold) found.push({ entry, similarity });
             }
           }
-          entry = previous.data[entry * bands + band]!;
+          entry = previous[entry * bands + band]!;
         }
       }
       return found.sort((left, right) => left.entry - right.entry);
     },
     insert(sketch) {
       const entry = ends.length;
-      for (const shingle of sketch.shingles) shingles.push(shingle);
+      shingles.append(sketch.shingles);
       ends.push(shingles.length);
-      for (const hash of sketch.bands) {
-        bandHashes.push(hash);
-        previous.push(-1);
-      }
       if (entry > mask) {
         mask = mask * 2 + 1;
+        const largerHashes = new Uint32Array(bands * (mask + 1));
+        largerHashes.set(bandHashes);
+        bandHashes = largerHashes;
+        previous = new Int32Array(bands * (mask + 1));
         heads = heads.map(() => new Int32Array(mask + 1).fill(-1));
         for (let other = 0; other < entry; other++) link(other);
       }
+      bandHashes.set(sketch.bands, entry * bands);
       link(entry);
       return entry;
     },
