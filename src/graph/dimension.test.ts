@@ -128,6 +128,7 @@ describe('broadcasting', () => {
     ['batch', 'other', null],
     ['batch', 7, 7],
     ['batch', 0, null],
+    [0, 'batch', null],
     [null, 7, 7],
     [null, 1, null],
     [null, 'batch', null],

@@ -276,6 +276,15 @@ describe('values of shapes are followed through', () => {
     expect(inferTypes(graph.build()).get(third)?.elements).toEqual([null]);
   });
 
+  test('a length that may be below zero', () => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', 'float32', ['time']);
+    const rest = graph.sub(graph.op('Size', [x]), graph.scalar(3, 'int64'));
+    const y = graph.op('Range', [graph.scalar(0, 'int64'), rest, graph.scalar(1, 'int64')]);
+    graph.output(y);
+    expect(typeOf(graph.build(), y)).toBe('int64[max(time - 3, 0)]');
+  });
+
   test('the pattern by which exporters expand -1', () => {
     const graph = new GraphBuilder();
     const ids = graph.input('ids', 'int64', ['batch', 'sequence']);
@@ -361,13 +370,17 @@ describe('control flow', () => {
     expect(typeOf(graph.build(), y)).toBe('float32[batch]');
   });
 
-  function loopOf(tripCount: (graph: GraphBuilder) => Value, carry: (inner: GraphBuilder, value: Value) => Value) {
+  function loopOf(
+    tripCount: (graph: GraphBuilder) => Value,
+    carry: (inner: GraphBuilder, value: Value) => Value,
+    goOn?: (inner: GraphBuilder) => Value,
+  ) {
     const inner = new GraphBuilder();
     inner.input('iteration', 'int64', []);
     const going = inner.input('going', 'bool', []);
     const value = inner.input('value', 'float32', ['rows', 'columns']);
     const next = carry(inner, value);
-    const body = graphOf(inner, [inner.identity(going), next, inner.reduceSum(next, [1], false)]);
+    const body = graphOf(inner, [goOn?.(inner) ?? inner.identity(going), next, inner.reduceSum(next, [1], false)]);
     const graph = new GraphBuilder();
     const x = graph.input('x', 'float32', ['batch', 4]);
     const outputs = graph.node('Loop', [tripCount(graph), undefined, x], {
@@ -385,6 +398,15 @@ describe('control flow', () => {
       'float32[batch, 4]',
       'float32[3, batch]',
     ]);
+  });
+
+  test('Loop that may stop early scans an unknown number of times', () => {
+    const types = loopOf(
+      (graph) => graph.scalar(3, 'int64'),
+      (inner, value) => inner.op('Relu', [value]),
+      (inner) => inner.op('IsNaN', [inner.scalar(0, 'float32')]),
+    );
+    expect(types).toEqual(['float32[batch, 4]', 'float32[?, batch]']);
   });
 
   test('Loop forgets a dimension that grows', () => {

@@ -27,8 +27,8 @@ export interface InferOptions {
 
 /**
  * The type of every value of the main graph (inputs, initializers, and what nodes give), and the elements of small
- * values computed from shapes, as far as they are known. Dimensions may be symbolic: names as the model gives them, and expressions
- * over those (`dimension.ts`). A value about which nothing is known is left out.
+ * values computed from shapes, as far as they are known. Dimensions may be symbolic: names as the model gives them, and
+ * expressions over those (`dimension.ts`). A value about which nothing is known is left out.
  *
  * What the model declares of a value (value_info, outputs) is used as well. Throws LatheError('shape') where inputs of a
  * node do not fit together or a declared type contradicts what follows from the graph. Initializers' bytes are read
@@ -231,12 +231,10 @@ function inferFunction(
   run: Run,
 ): readonly (InferredValue | undefined)[] {
   return nested(run, node, () => {
-    const declared = new Map<string, ValueType>();
     const scope: Scope = {
       parent: undefined,
       values: new Map(),
-
-      declared,
+      declared: new Map(),
       opsets: definition.opsets.length === 0 ? caller.opsets : opsetsOf(definition),
     };
     for (const [index, name] of definition.inputs.entries()) {

@@ -450,6 +450,12 @@ const ROWS: readonly Row[] = [
     gives: /differ in rank/,
   },
   {
+    operator: 'Concat',
+    inputs: ['float32', 'float32[3, 2]'],
+    attributes: { axis: int(0) },
+    gives: ['float32[?, 2]'],
+  },
+  {
     operator: 'Compress',
     inputs: ['float32[a, b]', 'bool[3]'],
     attributes: { axis: int(1) },

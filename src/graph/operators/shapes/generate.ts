@@ -45,7 +45,9 @@ const range: ShapeRule = (context) => {
   if (typeof start === 'number' && typeof limit === 'number' && typeof delta === 'number') {
     const length = Math.max(0, Math.ceil((limit - start) / delta));
     if (!Number.isSafeInteger(length)) return [inferredTensor(dtype, [null])];
-    const elements = length <= ELEMENT_LIMIT ? Array.from({ length }, (_, index) => start + index * delta) : undefined;
+    const whole = Number.isInteger(start) && Number.isInteger(delta);
+    const elements =
+      whole && length <= ELEMENT_LIMIT ? Array.from({ length }, (_, index) => start + index * delta) : undefined;
     return [inferredTensor(dtype, [length], elements)];
   }
   if (typeof delta !== 'number' || !Number.isInteger(delta) || delta === 0) return [inferredTensor(dtype, [null])];
