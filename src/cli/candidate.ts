@@ -1,0 +1,139 @@
+import { LatheError } from '../base/index.ts';
+import { fitVectorizer, loadTokenizer, type Tokenizer, trainWordPiece } from '../data/index.ts';
+import type { Model } from '../graph/index.ts';
+import { bert, linearModel, PRESETS, presetConfig } from '../nn/index.ts';
+import {
+  coveredText,
+  type FeatureExtractor,
+  ngramFeatures,
+  TOKENIZER_CONFIG_FILE,
+  TOKENIZER_FILE,
+  tokenFeatures,
+  VECTORIZER_FILE,
+} from '../pipeline/index.ts';
+import type { TrainSettings } from '../train/index.ts';
+
+/** Architectures that `lathe train --arch` takes. */
+export const ARCHITECTURES = ['linear', ...PRESETS] as const;
+export type ArchitectureName = (typeof ARCHITECTURES)[number];
+
+/** A model that is ready to be trained, with all that its package will need beside the weights. */
+export interface Candidate {
+  readonly name: ArchitectureName;
+  readonly model: Model;
+  /** With dropout; the same parameters. */
+  readonly trainingForm: Model;
+  readonly features: FeatureExtractor;
+  /** Files of the package. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Settings that suit this architecture where the user says nothing. */
+  readonly defaults: Partial<TrainSettings>;
+  /** Of transformers: what a linear baseline needs to read the same part of a text. */
+  readonly reading?: Reading;
+}
+
+/** The part of a text that a transformer reads, and the files that say so. */
+export interface Reading {
+  readonly tokenizer: Tokenizer;
+  readonly maxLength: number;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+export interface CandidateOptions {
+  readonly labels: readonly string[];
+  /** The texts to learn a vocabulary from: those of the train split alone. */
+  readonly texts: readonly string[];
+  readonly maxLength: number;
+  readonly vocabularySize: number;
+  readonly lowercase: boolean;
+  readonly dropout: number;
+  readonly seed: number;
+  /** For the linear model: to read no more of a text than a transformer does. */
+  readonly reading?: Reading;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Learns the vocabulary and builds the graphs of an architecture. */
+export function makeCandidate(name: ArchitectureName, options: CandidateOptions): Candidate {
+  if (options.texts.length === 0) throw new LatheError('invalid-data', 'the train split has no rows');
+  return name === 'linear' ? linearCandidate(options) : transformerCandidate(name, options);
+}
+
+function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options: CandidateOptions): Candidate {
+  const { labels, texts, maxLength, vocabularySize, lowercase, dropout, seed } = options;
+  const files = trainWordPiece(texts, {
+    vocabularySize,
+    lowercase,
+    maxLength: Math.max(512, maxLength),
+    onProgress: (progress) => {
+      if (progress.step === 'merge') options.onProgress?.(progress.tokens, progress.target);
+    },
+  });
+  const tokenizer = loadTokenizer(files.tokenizer, files.config);
+  const config = presetConfig(name, {
+    vocabularySize: tokenizer.vocabularySize,
+    labels,
+    dropout,
+    maximumPositions: Math.max(512, maxLength),
+  });
+  const tokenizerFiles = {
+    [TOKENIZER_FILE]: JSON.stringify(files.tokenizer),
+    [TOKENIZER_CONFIG_FILE]: json(files.config),
+  };
+  return {
+    name,
+    model: bert(config, { seed }),
+    trainingForm: bert(config, { seed, form: 'training' }),
+    features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: true }, tokenizer),
+    files: { 'config.json': json(config), ...tokenizerFiles },
+    defaults: { learningRate: 5e-4, epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' },
+    reading: { tokenizer, maxLength, files: tokenizerFiles },
+  };
+}
+
+const LINEAR_FEATURES = 100_000;
+
+/** Logistic regression over TF-IDF of words and pairs of words, as a graph. */
+function linearCandidate({ labels, texts, reading }: CandidateOptions): Candidate {
+  const read =
+    reading === undefined ? texts : texts.map((text) => coveredText(reading.tokenizer, text, reading.maxLength));
+  const vectorizer = fitVectorizer(read, {
+    ngramRange: [1, 2],
+    minDf: 2,
+    maxFeatures: LINEAR_FEATURES,
+    sublinearTf: true,
+  });
+  const model = linearModel({ vocabularySize: vectorizer.file.terms.length, labels: labels.length });
+  return {
+    name: 'linear',
+    model,
+    trainingForm: model,
+    features:
+      reading === undefined
+        ? ngramFeatures({ kind: 'n-grams' }, vectorizer)
+        : ngramFeatures({ kind: 'n-grams', maxLength: reading.maxLength }, vectorizer, reading.tokenizer),
+    files: {
+      'config.json': json({
+        model_type: 'lathe-linear',
+        architectures: ['LatheLinear'],
+        id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
+        label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
+      }),
+      [VECTORIZER_FILE]: JSON.stringify(vectorizer.file),
+      ...reading?.files,
+    },
+    defaults: {
+      learningRate: 0.03,
+      epochs: 20,
+      batchSize: 64,
+      warmup: 0,
+      schedule: 'linear',
+      optimizer: { name: 'adamW', weightDecay: 0 },
+      patience: 5,
+    },
+  };
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

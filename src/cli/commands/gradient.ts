@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { gradient } from '../../autodiff/index.ts';
+import { check, printModel, readModel, writeModel } from '../../graph/index.ts';
+import { defineCommand } from '../command.ts';
+
+const parameters = z.object({
+  model: z.string().meta({ description: 'an ONNX file' }),
+  of: z.string().meta({ description: 'the scalar to differentiate', placeholder: 'VALUE' }),
+  withRespectTo: z
+    .union([z.string(), z.array(z.string())])
+    .transform((value) =>
+      (Array.isArray(value) ? value : value.split(',')).map((name) => name.trim()).filter((name) => name !== ''),
+    )
+    .meta({
+      description: 'values to differentiate by, with commas: initializers, inputs, or values in between',
+      placeholder: 'a,b',
+    }),
+  out: z.string().meta({ description: 'ONNX file to write', placeholder: 'FILE' }),
+  print: z.boolean().default(false).meta({ description: 'print the graph as text, too' }),
+});
+
+export default defineCommand({
+  name: 'gradient',
+  summary: 'write the gradient graph of an ONNX model',
+  description:
+    'Adds the gradient of a scalar to an ONNX model: plain ONNX operators, outputs named VALUE_grad, for any ONNX Runtime.',
+  parameters,
+  positional: ['model'],
+  examples: [
+    ['lathe gradient model.onnx --of loss --with-respect-to w,b --out grads.onnx', 'outputs loss, w_grad and b_grad'],
+  ],
+  async run({ model: path, of, withRespectTo, out, print }, terminal) {
+    const model = await readModel(path);
+    check(model);
+    const result = gradient(model, { of, withRespectTo });
+    check(result);
+    await writeModel(result, out);
+    if (print) terminal.print(printModel(result));
+    const outputs = result.graph.outputs.map(({ name }) => name);
+    terminal.say(
+      `${out}: ${result.graph.nodes.length} nodes (${model.graph.nodes.length} before), outputs ${outputs.join(', ')}`,
+    );
+    return { out, nodes: result.graph.nodes.length, outputs };
+  },
+});

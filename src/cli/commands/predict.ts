@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { LatheError } from '../../base/index.ts';
+import { openPipeline } from '../../pipeline/index.ts';
+import { defineCommand } from '../command.ts';
+
+const parameters = z.object({
+  package: z.string().meta({ description: 'folder of a package' }),
+  texts: z.array(z.string()).default([]).meta({ description: 'texts to classify' }),
+  file: z
+    .array(z.string())
+    .default([])
+    .meta({
+      description: 'files whose whole content is one text each; - reads standard input',
+      placeholder: '<file...>',
+    }),
+  lines: z.boolean().default(false).meta({ description: 'each line of the files is a text' }),
+  variant: z.string().default('fp32').meta({ description: 'variant of the model', placeholder: 'NAME' }),
+});
+
+export default defineCommand({
+  name: 'predict',
+  summary: 'classify texts with a package',
+  parameters,
+  positional: ['package', 'texts'],
+  examples: [
+    ['lathe predict models/spam-filter "You have won a prize, reply now"', 'one text'],
+    ['lathe predict models/spam-filter --file mail.eml', 'a mail as it was received'],
+    ['cat lines.txt | lathe predict models/spam-filter --file - --lines --json', 'many texts, one a line, as JSON'],
+  ],
+  async run({ package: folder, texts, file, lines, variant }, terminal) {
+    const read = await Promise.all(file.map(async (name) => ({ name, text: await readInput(name) })));
+    const inputs = [
+      ...texts.map((text) => ({ name: text, text })),
+      ...read.flatMap(({ name, text }) =>
+        lines
+          ? text
+              .split(/\r?\n/)
+              .filter((line) => line.trim() !== '')
+              .map((line) => ({ name: line, text: line }))
+          : [{ name, text }],
+      ),
+    ];
+    if (inputs.length === 0)
+      throw new LatheError('usage', 'predict: nothing to classify', {
+        hint: 'Give a text, or --file FILE, or --file - for standard input.',
+      });
+    for (const { name, text } of inputs) {
+      if (text.trim() === '') throw new LatheError('invalid-data', `predict: "${name}" is empty`);
+      if (text.includes('\u0000'))
+        throw new LatheError('invalid-data', `predict: "${name.slice(0, 80)}" is not text: it has NUL bytes`);
+    }
+    const pipeline = await openPipeline(folder, { variant });
+    const predictions = await pipeline.predict(
+      inputs.map(({ text }) => text),
+      { signal: terminal.signal },
+    );
+    await pipeline.close();
+    for (const [index, { label, score }] of predictions.entries()) {
+      terminal.print(
+        `${label}\t${score.toFixed(4)}${inputs.length > 1 ? `\t${inputs[index]!.name.slice(0, 80)}` : ''}`,
+      );
+    }
+    return { predictions };
+  },
+});
+
+async function readInput(name: string): Promise<string> {
+  if (name !== '-') {
+    return readFile(name, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+      throw new LatheError(
+        'not-found',
+        cause.code === 'EISDIR'
+          ? `predict: "${name}" is a folder, expected a file`
+          : `predict: cannot read "${name}": ${cause.code === 'ENOENT' ? 'no such file' : cause.message}`,
+        { cause },
+      );
+    });
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,205 @@
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { datasetFromFile, isPrepared, openDataset, type PreparedDataset, sourceOf } from '../../data/index.ts';
+import { ARCHITECTURES } from '../candidate.ts';
+import { defineCommand } from '../command.ts';
+import { durationSchema } from '../duration.ts';
+import type { Terminal } from '../terminal.ts';
+import { trainClassifier } from '../train-classifier.ts';
+import { showTrained } from '../trained-summary.ts';
+
+const parameters = z.object({
+  task: z.enum(['text-classification']).default('text-classification').meta({ description: 'what the model is to do' }),
+  data: z
+    .string()
+    .meta({
+      description: 'prepared data (lathe data prepare), or a CSV, TSV, JSONL, JSON or Parquet file',
+      placeholder: 'DIR|FILE',
+    }),
+  text: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the text, for a file [default: text]', placeholder: 'COLUMN' }),
+  label: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the label, for a file [default: label]', placeholder: 'COLUMN' }),
+  out: z.string().meta({ description: 'folder of the package to write', placeholder: 'DIR' }),
+  run: z
+    .string()
+    .optional()
+    .meta({ description: 'folder of the run: metrics, checkpoints, report [default: runs/NAME]', placeholder: 'DIR' }),
+  arch: z.enum(ARCHITECTURES).default('bert-mini').meta({ description: 'architecture to train from scratch' }),
+  positive: z
+    .string()
+    .optional()
+    .meta({ description: 'of two labels the one that the task is about [default: the rarer]', placeholder: 'LABEL' }),
+  maxLength: z.int().min(8).max(512).default(128).meta({ description: 'tokens of a text that are read' }),
+  vocabularySize: z
+    .int()
+    .min(100)
+    .max(200_000)
+    .default(16_000)
+    .meta({ description: 'tokens that the tokenizer learns' }),
+  cased: z.boolean().default(false).meta({ description: 'tell upper from lower case' }),
+  epochs: z.int().positive().optional().meta({ description: 'passes over the training data' }),
+  batchSize: z.int().positive().optional().meta({ description: 'examples a step' }),
+  accumulation: z.int().positive().optional().meta({ description: 'micro-batches that make one step [default: 1]' }),
+  learningRate: z.number().positive().optional().meta({ description: 'highest learning rate' }),
+  schedule: z.enum(['linear', 'cosine', 'constant']).optional().meta({ description: 'fall of the learning rate' }),
+  warmup: z
+    .number()
+    .min(0)
+    .optional()
+    .meta({ description: 'share of the steps (under 1), or their number, that the rate rises' }),
+  weightDecay: z.number().min(0).default(0.01).meta({ description: 'decay of weights, not of biases and norms' }),
+  dropout: z.number().min(0).lt(1).default(0.1).meta({ description: 'share of activations dropped in training' }),
+  labelSmoothing: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .meta({ description: 'share of the target that goes to all labels alike' }),
+  classWeights: z.enum(['none', 'auto']).default('none').meta({ description: 'auto: weigh rare labels more' }),
+  clipNorm: z.number().min(0).optional().meta({ description: 'largest norm of the gradient, 0 for any [default: 1]' }),
+  freeze: z
+    .array(z.string())
+    .default([])
+    .meta({
+      description: "parameters that stay as they are, with *: 'bert.embeddings.*'",
+      placeholder: '<pattern...>',
+    }),
+  patience: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'validations without a better score before it stops, 0 never' }),
+  validationsPerEpoch: z.int().positive().optional().meta({ description: 'validations an epoch [default: 1]' }),
+  timeBudget: durationSchema
+    .optional()
+    .meta({ description: 'end after this time, with the schedule fitted to it', placeholder: '10m' }),
+  seed: z.int().min(0).default(42).meta({ description: 'of everything random' }),
+  threads: z.int().min(0).default(0).meta({ description: 'threads inside an operator, 0 for one a core' }),
+  resume: z.boolean().default(false).meta({ description: 'go on from the last checkpoint of the run' }),
+  baseline: z.boolean().default(true).meta({ description: 'do not train the linear model beside for comparison' }),
+  dryRun: z.boolean().default(false).meta({ description: 'check the data and the settings, and train nothing' }),
+});
+
+export default defineCommand({
+  name: 'train',
+  summary: 'train a model and write its package',
+  description:
+    'Trains a model from scratch, compares it with a linear baseline on the same test texts, and writes a package and a report.',
+  parameters,
+  examples: [
+    ['lathe train --data mails/ --out models/spam', 'train bert-mini on prepared data'],
+    ['lathe train --data reviews.csv --text review --label stars --out models/stars', 'straight from a file'],
+    ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
+    ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
+    ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
+  ],
+  async run(given, terminal) {
+    const dataset = await openData(given, terminal);
+    const runFolder = given.run ?? join('runs', basename(given.out));
+    if (given.dryRun) {
+      terminal.say(
+        `would train ${given.arch} on ${dataset.facts.splits.train} rows (${dataset.facts.labels.join(', ')}) and write ${given.out} and ${runFolder}`,
+      );
+      return { dryRun: true, rows: dataset.facts.splits, labels: dataset.facts.labels };
+    }
+    const trained = await trainClassifier(
+      {
+        dataset,
+        source: given.data,
+        arch: given.arch,
+        maxLength: given.maxLength,
+        vocabularySize: given.vocabularySize,
+        lowercase: !given.cased,
+        dropout: given.dropout,
+        labelSmoothing: given.labelSmoothing,
+        classWeights: given.classWeights,
+        positive: given.positive,
+        baseline: given.baseline,
+        out: given.out,
+        runFolder,
+        resume: given.resume,
+        command: commandOf(given),
+        settings: settingsOf(given),
+      },
+      terminal,
+    );
+    return showTrained(trained, terminal);
+  },
+});
+
+type Given = z.infer<typeof parameters>;
+
+async function openData({ data, text, label, seed }: Given, terminal: Terminal): Promise<PreparedDataset> {
+  if (isPrepared(data)) return openDataset(data);
+  const progress = terminal.progress(`reading ${data}`);
+  const dataset = await datasetFromFile({ source: sourceOf([data]), text, label, seed, signal: terminal.signal });
+  progress.done(`read ${data}: ${dataset.facts.rows.kept} rows kept of ${dataset.facts.rows.read}`);
+  return dataset;
+}
+
+/** What the user set; what is left out keeps the architecture's own default. */
+function settingsOf(given: Given) {
+  const {
+    epochs,
+    batchSize,
+    accumulation,
+    learningRate,
+    schedule,
+    warmup,
+    clipNorm,
+    patience,
+    validationsPerEpoch,
+    freeze,
+    seed,
+    threads,
+    timeBudget,
+    weightDecay,
+    arch,
+  } = given;
+  const optional = {
+    epochs,
+    batchSize,
+    accumulation,
+    learningRate,
+    schedule,
+    warmup,
+    clipNorm,
+    patience,
+    validationsPerEpoch,
+  };
+  return {
+    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    ...(timeBudget !== undefined && { timeBudgetSeconds: timeBudget }),
+    ...(arch !== 'linear' && { optimizer: { name: 'adamW' as const, weightDecay } }),
+    freeze,
+    seed,
+    threads,
+  };
+}
+
+/** The command that repeats this run. */
+function commandOf(given: Given): string {
+  const flags = Object.entries(given).flatMap(([name, value]) => {
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const unset = parameters.shape[name as keyof Given].safeParse(undefined);
+    if (
+      value === undefined ||
+      name === 'resume' ||
+      (unset.success && JSON.stringify(unset.data) === JSON.stringify(value))
+    )
+      return [];
+    if (typeof value === 'boolean') return [value ? flag : flag.replace('--', '--no-')];
+    return [
+      flag,
+      ...(Array.isArray(value) ? value : [value]).map((item) =>
+        /^[\w./:-]+$/.test(String(item)) ? String(item) : JSON.stringify(String(item)),
+      ),
+    ];
+  });
+  return ['lathe train', ...flags].join(' ');
+}

@@ -1,0 +1,169 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomically } from '../base/atomic-write.ts';
+import type { ClassificationCurves, ClassifierComparison } from '../metrics/index.ts';
+import type { TrainSettings } from '../train/index.ts';
+import {
+  type History,
+  plotsOfRun,
+  type RunReportData,
+  renderRunReport,
+  standaloneSvg,
+  worstMistakes,
+} from '../train/report/index.ts';
+import type { Evaluated, LabelledTexts } from './evaluation.ts';
+import type { ClassifierPlan, TrainedCandidate } from './train-classifier.ts';
+import { versions } from './versions.ts';
+
+export interface RunFacts {
+  readonly plan: ClassifierPlan;
+  readonly settings: TrainSettings;
+  readonly evaluated: Evaluated;
+  readonly trained: TrainedCandidate;
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly positive: string | undefined;
+  readonly validation: LabelledTexts;
+  readonly truncatedShare: number;
+  readonly baseline?: { readonly evaluated: Evaluated; readonly comparison: ClassifierComparison };
+}
+
+/** Writes run.json, report.html and plots/*.svg into the folder of the run; gives the path of the report. */
+export async function writeRunReport(
+  facts: RunFacts,
+  { curves }: { readonly curves: readonly ClassificationCurves[] },
+): Promise<string> {
+  const { plan, settings, evaluated } = facts;
+  const data = await reportData(facts, curves);
+  const path = join(plan.runFolder, 'report.html');
+  await writeFileAtomically(path, renderRunReport(data));
+  await mkdir(join(plan.runFolder, 'plots'), { recursive: true });
+  for (const [name, plot] of Object.entries(plotsOfRun(data))) {
+    await writeFileAtomically(join(plan.runFolder, 'plots', `${name}.svg`), standaloneSvg(plot));
+  }
+  await writeFileAtomically(
+    join(plan.runFolder, 'run.json'),
+    `${JSON.stringify({ arch: plan.arch, settings, dataHash: plan.dataset.facts.contentHash, versions: versions(), command: plan.command, package: plan.out, evaluation: evaluated.report, ...(facts.baseline && { baseline: { evaluation: facts.baseline.evaluated.report, comparison: facts.baseline.comparison } }) }, null, 2)}\n`,
+  );
+  return path;
+}
+
+async function reportData(facts: RunFacts, curves: readonly ClassificationCurves[]): Promise<RunReportData> {
+  const { plan, settings, evaluated, trained, baseline, positive } = facts;
+  const { facts: data } = plan.dataset;
+  const { labels } = data;
+  const splits = ['train', 'validation', 'test'] as const;
+  return {
+    title: plan.out,
+    task: 'text-classification',
+    model: plan.arch,
+    finishedAt: new Date().toISOString(),
+    evaluation: {
+      split: 'test',
+      report: evaluated.report,
+      curves,
+      ...(positive !== undefined && { scores: scoresByLabel(evaluated, labels, labels.indexOf(positive)) }),
+    },
+    ...(baseline && {
+      baseline: {
+        name: `linear, same ${plan.maxLength} tokens`,
+        report: baseline.evaluated.report,
+        examplesPerSecond: baseline.evaluated.examplesPerSecond,
+        comparison: baseline.comparison,
+      },
+    }),
+    size: { parameters: facts.parameters, bytes: facts.bytes },
+    history: await historyOf(trained),
+    mistakes: worstMistakes(
+      evaluated.truth,
+      evaluated.predictions,
+      evaluated.scores,
+      labels,
+      (example) => evaluated.texts[example]!,
+    ),
+    settings: {
+      arch: plan.arch,
+      maxLength: plan.maxLength,
+      vocabularySize: plan.vocabularySize,
+      lowercase: plan.lowercase,
+      dropout: plan.dropout,
+      labelSmoothing: plan.labelSmoothing,
+      classWeights: plan.classWeights,
+      ...settings,
+    },
+    data: {
+      source: plan.source,
+      hash: data.contentHash,
+      splits: splits.map((name) => ({ name, examples: data.splits[name] })),
+      labels: labels.map((label) => ({ label, counts: splits.map((name) => data.labelCounts[label]![name]) })),
+      dropped: data.cleaning
+        .filter(({ dropped }) => dropped > 0)
+        .map(({ step, dropped }) => ({ reason: step.step, rows: dropped })),
+      paddingShare: trained.paddingShare,
+      truncatedShare: facts.truncatedShare,
+    },
+    speed: {
+      trainingSeconds: trained.seconds,
+      examplesPerSecond: trained.examplesPerSecond,
+      tokensPerSecond: trained.tokensPerSecond,
+      predictionsPerSecond: evaluated.examplesPerSecond,
+    },
+    environment: versions(),
+    command: plan.command,
+    nextSteps: [
+      { text: 'Classify a text', command: `lathe predict ${plan.out} "…"` },
+      {
+        text: 'Measure it on other data',
+        command: `lathe evaluate ${plan.out} --data FILE --text COLUMN --label COLUMN`,
+      },
+    ],
+    ...(trained.stopped !== 'finished' && { notes: [`Training ended by ${trained.stopped}.`] }),
+  };
+}
+
+function scoresByLabel(
+  { truth, scores }: Evaluated,
+  labels: readonly string[],
+  positive: number,
+): { label: string; values: number[] }[] {
+  return labels.map((label, index) => {
+    const values: number[] = [];
+    for (let row = 0; row < truth.length; row++)
+      if (truth[row] === index) values.push(scores[row * labels.length + positive]!);
+    return { label, values };
+  });
+}
+
+interface LogLine {
+  readonly kind: 'step' | 'validation';
+  readonly step: number;
+  readonly epoch: number;
+  readonly loss: number;
+  readonly learningRate?: number;
+  readonly [metric: string]: unknown;
+}
+
+/** The curves, from metrics.jsonl: also those of the sittings before this one. */
+async function historyOf(trained: TrainedCandidate): Promise<History> {
+  const text = await readFile(join(trained.runFolder, 'metrics.jsonl'), 'utf8');
+  const lines = text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as LogLine);
+  return {
+    training: lines
+      .filter(({ kind }) => kind === 'step')
+      .map(({ step, loss, learningRate }) => ({ step, loss, ...(learningRate !== undefined && { learningRate }) })),
+    validation: lines
+      .filter(({ kind }) => kind === 'validation')
+      .map(({ kind: _kind, step, epoch: _epoch, loss, ...metrics }) => ({
+        step,
+        loss,
+        metrics: Object.fromEntries(
+          Object.entries(metrics).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+        ),
+      })),
+    ...(trained.bestStep !== undefined && { bestStep: trained.bestStep }),
+    stepsPerEpoch: trained.stepsPerEpoch,
+  };
+}

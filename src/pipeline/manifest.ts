@@ -1,0 +1,69 @@
+import { z } from 'zod';
+
+/** Steps on a text that stand between what a user gives and what the tokenizer sees: the same in training and in production. */
+const textStepSchema = z.looseObject({ step: z.string() });
+
+export const featuresSchema = z.discriminatedUnion('kind', [
+  /** tokenizer.json: `input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`. */
+  z.strictObject({ kind: z.literal('tokens'), maxLength: z.int().positive(), tokenTypes: z.boolean() }),
+  /**
+   * vectorizer.json: TF-IDF weights of n-grams, as `feature_ids` and `feature_weights`. With `maxLength`, of the part of
+   * a text that so many tokens of tokenizer.json cover: what a transformer beside it reads.
+   */
+  z.strictObject({ kind: z.literal('n-grams'), maxLength: z.int().positive().optional() }),
+]);
+export type FeaturesSpec = z.infer<typeof featuresSchema>;
+
+const valueSchema = z.strictObject({
+  name: z.string(),
+  dtype: z.string(),
+  shape: z.array(z.union([z.number(), z.string(), z.null()])),
+});
+
+export const manifestSchema = z.strictObject({
+  format: z.literal('lathe-package'),
+  version: z.literal(1),
+  task: z.literal('text-classification'),
+  /** The class of each output, in order. */
+  labels: z.array(z.string()).min(2),
+  /** The class that a two-class task is about. */
+  positive: z.string().optional(),
+  pipeline: z.strictObject({
+    /** What one input is: plain text, or a mail whose From, Subject and body become the text. */
+    input: z.enum(['text', 'mail']),
+    steps: z.array(textStepSchema),
+    features: featuresSchema,
+    /** The output that is read, and what makes scores of it. */
+    output: z.strictObject({ name: z.string(), scores: z.literal('softmax') }),
+  }),
+  signature: z.strictObject({ inputs: z.array(valueSchema), outputs: z.array(valueSchema) }),
+  /** By name; `fp32` is the one that was trained. */
+  variants: z.record(z.string(), z.strictObject({ file: z.string(), bytes: z.int(), parameters: z.int() })),
+  /** The columns that the model was trained on: defaults for evaluation. */
+  columns: z.strictObject({ text: z.string(), label: z.string() }),
+  /** What was measured, on what. */
+  metrics: z.array(
+    z.strictObject({
+      split: z.string(),
+      dataHash: z.string(),
+      examples: z.int(),
+      values: z.record(z.string(), z.number()),
+    }),
+  ),
+  /** How the package came to be. */
+  lineage: z.strictObject({
+    step: z.string(),
+    settings: z.record(z.string(), z.unknown()),
+    seed: z.int(),
+    dataHash: z.string(),
+    versions: z.record(z.string(), z.string()),
+    createdAt: z.string(),
+  }),
+  /** Every file but this one. */
+  files: z.record(z.string(), z.strictObject({ bytes: z.int(), sha256: z.string() })),
+});
+
+/** `lathe.json`: what the model is for, what stands before and behind it, and how it came to be. */
+export type Manifest = z.infer<typeof manifestSchema>;
+
+export const MANIFEST_FILE = 'lathe.json';

@@ -1,0 +1,3 @@
+export { allocateTensors } from './arena.ts';
+export { type OperatorCost, profileByOperator } from './profile.ts';
+export { openSession, type RunOptions, type Session, type SessionOptions } from './session.ts';

@@ -1,0 +1,19 @@
+export { type Checkpoint, type Position, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
+export type { StopReason, TrainEvent } from './events.ts';
+export { type AdamWOptions, adamW } from './optimizers/adam-w.ts';
+export { type LionOptions, lion } from './optimizers/lion.ts';
+export type { Optimizer, ParameterUpdate } from './optimizers/optimizer.ts';
+export { type SgdOptions, sgd } from './optimizers/sgd.ts';
+export { learningRateAt, type ScheduleOptions } from './schedule.ts';
+export { DEFAULT_SETTINGS, type OptimizerSettings, type TrainSettings } from './settings.ts';
+export { type Batch, openStepper, type Stepper, type StepperOptions, type StepResult } from './stepper.ts';
+export { type TrainOptions, train, trainableParameters, trainedModel } from './train.ts';
+export {
+  type AccumulatingGraphs,
+  accumulatingGraphs,
+  type ParameterSlot,
+  type TrainingGraph,
+  type TrainingGraphOptions,
+  trainingGraph,
+} from './training-graph.ts';
+export { measure, type Objective, type Outputs, runOver, withParameters } from './validation.ts';

@@ -1,0 +1,186 @@
+import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LatheError } from '../base/index.ts';
+import { serializeDataset, type TensorDataset } from '../data/index.ts';
+import { encodeModel, type Model, writeModel } from '../graph/index.ts';
+import { attachLoss, type Loss } from '../nn/index.ts';
+import { readCheckpoint } from './checkpoint.ts';
+import type { TrainEvent } from './events.ts';
+import { JOB_FILES, type JobDescription, type ProcessMessage } from './job.ts';
+import { checkSettings, DEFAULT_SETTINGS, matching, type TrainSettings } from './settings.ts';
+import { type Objective, withParameters } from './validation.ts';
+
+export interface TrainOptions {
+  /** The model to train, in the form that predicts. */
+  readonly model: Model;
+  /** Its training form (with dropout), with the same parameters. Default: `model`. */
+  readonly trainingForm?: Model;
+  readonly loss: Loss;
+  readonly objective: Objective;
+  readonly data: { readonly train: TensorDataset; readonly validation: TensorDataset };
+  /** The column of the labels; default `labels`. */
+  readonly labels?: string;
+  /** The output that the loss and the objective read; default `logits`. */
+  readonly predictions?: string;
+  readonly settings?: Partial<TrainSettings>;
+  /** The folder of the run. */
+  readonly folder: string;
+  /** Go on from the last checkpoint in `folder`, if there is one. */
+  readonly resume?: boolean;
+  /** Aborting saves a checkpoint and ends the run. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains a model in a process of its own. Iterate to start it: events arrive as it goes on, the last is `end`. The
+ * best parameters are then in `checkpoints/best.safetensors` of the run's folder: `trainedModel` puts them in place.
+ *
+ * Throws LatheError('diverged') when the loss is no longer finite, 'usage' for settings out of range or a checkpoint of
+ * another run, and 'internal' when the process dies.
+ */
+export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, void> {
+  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...options.settings };
+  checkSettings(settings);
+  for (const [name, dataset] of Object.entries(options.data)) {
+    if (dataset.size === 0) throw new LatheError('invalid-data', `the ${name} split has no examples`);
+  }
+  const folder = resolve(options.folder);
+  await mkdir(folder, { recursive: true });
+  const jobFolder = await mkdtemp(join(folder, '.job-'));
+  try {
+    await writeJob(jobFolder, folder, options, settings);
+    yield* runProcess(jobFolder, options.signal);
+  } finally {
+    await rm(jobFolder, { recursive: true, force: true });
+  }
+}
+
+/** The model with the best parameters of a run. Throws LatheError('not-found') when the run has none. */
+export async function trainedModel(model: Model, folder: string): Promise<Model> {
+  const path = join(folder, 'checkpoints', 'best.safetensors');
+  const best = await readCheckpoint(path);
+  if (best === undefined) throw new LatheError('not-found', `the run in "${folder}" has no checkpoint "${path}"`);
+  return withParameters(model, best.tensors);
+}
+
+/** The initializers that a run trains: all float32 ones of a name of their own that are not frozen. */
+export function trainableParameters(model: Model, freeze: readonly string[] = []): string[] {
+  const names = Array.from(model.graph.initializers)
+    .filter(
+      ([name, { dtype, dims }]) =>
+        dtype === 'float32' && dims.length > 0 && !/^(constant|class_weights)(_\d+)?$/.test(name),
+    )
+    .map(([name]) => name);
+  const frozen = matching(names, freeze);
+  const trainable = names.filter((name) => !frozen.has(name));
+  if (trainable.length === 0) throw new LatheError('usage', 'nothing is left to train: every parameter is frozen');
+  return trainable;
+}
+
+async function writeJob(
+  jobFolder: string,
+  folder: string,
+  options: TrainOptions,
+  settings: TrainSettings,
+): Promise<void> {
+  const { loss, labels = 'labels', predictions = 'logits', data } = options;
+  const names = { predictions, labels };
+  const training = attachLoss(options.trainingForm ?? options.model, loss, names);
+  const inference = attachLoss(options.model, loss, names);
+  const files = { train: serializeDataset(data.train), validation: serializeDataset(data.validation) };
+  const {
+    threads: _threads,
+    checkpointSeconds: _checkpointSeconds,
+    timeBudgetSeconds: _timeBudget,
+    ...decisive
+  } = settings;
+  const hash = createHash('sha256').update(JSON.stringify(decisive)).update(encodeModel(training));
+  for (const file of Object.values(files)) hash.update(file);
+  const description: JobDescription = {
+    trainable: trainableParameters(options.model, settings.freeze),
+    labels,
+    predictions,
+    objective: options.objective,
+    settings,
+    folder,
+    fingerprint: hash.digest('hex'),
+    resume: options.resume === true,
+  };
+  await Promise.all([
+    writeModel(training, join(jobFolder, JOB_FILES.training)),
+    writeModel(inference, join(jobFolder, JOB_FILES.inference)),
+    writeFile(join(jobFolder, JOB_FILES.train), files.train),
+    writeFile(join(jobFolder, JOB_FILES.validation), files.validation),
+    writeFile(join(jobFolder, JOB_FILES.description), JSON.stringify(description)),
+  ]);
+}
+
+/** Large blocks stay in the heap of the process instead of going back to the system and being cleared again each step. */
+const MALLOC = { MALLOC_MMAP_THRESHOLD_: String(4 * 2 ** 30), MALLOC_TRIM_THRESHOLD_: String(16 * 2 ** 30) };
+
+async function* runProcess(jobFolder: string, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void> {
+  // Tests run from the sources, which Node cannot load: their process runs what was built.
+  const entry = fileURLToPath(new URL('./process.js', import.meta.url)).replace(
+    /([\\/])src([\\/]train[\\/]process\.js)$/,
+    '$1dist$2',
+  );
+  const child = fork(entry, [jobFolder], {
+    env: { ...process.env, ...MALLOC },
+    execArgv: [],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  const queue: ProcessMessage[] = [];
+  let wake = (): void => {};
+  let exited: { code: number | null; signal: string | null } | undefined;
+  let complaint = '';
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    complaint = (complaint + text).slice(-2000);
+  });
+  child.on('message', (message: ProcessMessage) => {
+    queue.push(message);
+    wake();
+  });
+  child.on('exit', (code, by) => {
+    exited = { code, signal: by };
+    wake();
+  });
+  const stop = (): void => {
+    if (child.connected) child.send('stop');
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  try {
+    for (;;) {
+      const message = queue.shift();
+      if (message === undefined) {
+        if (exited !== undefined) {
+          throw new LatheError(
+            'internal',
+            `the training process ended unexpectedly (${exited.signal ?? `code ${exited.code}`})${complaint === '' ? '' : `: ${complaint.trim()}`}`,
+            {
+              hint: 'The last checkpoint is kept: repeat the command with --resume. If the system ran out of memory, lower --batch-size.',
+            },
+          );
+        }
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
+      if (message.kind === 'event') yield message.event;
+      else if (message.kind === 'failed') throw new LatheError(message.code, message.message);
+      else return;
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    if (exited === undefined) {
+      // Done, failed, or the caller stopped iterating: let the step under way end and the checkpoint be written.
+      stop();
+      await once(child, 'exit');
+    }
+  }
+}

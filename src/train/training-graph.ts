@@ -1,0 +1,238 @@
+import { gradient } from '../autodiff/index.ts';
+import { LatheError } from '../base/errors.ts';
+import {
+  type Graph,
+  GraphBuilder,
+  type Model,
+  opsetOf,
+  type StoredTensor,
+  tensorInfo,
+  type Value,
+  type ValueInfo,
+} from '../graph/index.ts';
+import type { Optimizer } from './optimizers/optimizer.ts';
+
+export interface TrainingGraphOptions {
+  readonly optimizer: Optimizer;
+  /** Names of the initializers to train; the others stay constants, which ONNX Runtime folds and prepacks. */
+  readonly trainable: readonly string[];
+  /** The largest global norm of the gradient (Pascanu et al., 2013); undefined leaves it as it is. */
+  readonly clipNorm?: number;
+  /** Outputs of the forward model to give out beside the loss: raw values of metrics. */
+  readonly metricOutputs?: readonly string[];
+}
+
+/** A trainable tensor: its place as input and output of a step, with its optimizer state. */
+export interface ParameterSlot {
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** The output that holds the updated value. */
+  readonly next: string;
+  readonly state: readonly { readonly name: string; readonly input: string; readonly next: string }[];
+}
+
+export interface TrainingGraph {
+  /** Inputs: the batch, parameters, optimizer state, scalars. Outputs: loss, gradient norm, metrics, new parameters and state. */
+  readonly model: Model;
+  readonly parameters: readonly ParameterSlot[];
+  /** Names of the float32 scalar inputs, those of the optimizer. */
+  readonly scalars: readonly string[];
+  readonly loss: 'loss';
+  readonly gradientNorm: string;
+}
+
+/** Gradient accumulation splits a step in two: the sum over micro-batches, and the update from the sum. */
+export interface AccumulatingGraphs {
+  /** Inputs: the micro-batch, parameters, the sums so far. Outputs: loss, its weight, the new sums. */
+  readonly accumulate: Model;
+  /** Inputs: parameters, state, sums, scalars and `total_weight`. Outputs: as of a training graph, without the loss. */
+  readonly apply: Model;
+  readonly parameters: readonly ParameterSlot[];
+  /** The input (and, with `_next`, output) that holds the sum for a parameter. */
+  readonly sumOf: (parameter: string) => string;
+  readonly scalars: readonly string[];
+  readonly gradientNorm: string;
+}
+
+const PARAMETER_PREFIX = 'optimizer/';
+const GRADIENT_NORM = 'gradient_norm';
+
+/**
+ * One whole step as a plain ONNX graph: forward, loss, gradients, clipping and the optimizer's update. `model` has the
+ * scalar output `loss` (see `attachLoss`). Runs on any ONNX Runtime; nothing in it is specific to training builds.
+ */
+export function trainingGraph(model: Model, options: TrainingGraphOptions): TrainingGraph {
+  const slots = slotsOf(model, options);
+  const differentiated = gradient(model, { of: 'loss', withRespectTo: options.trainable });
+  const b = new GraphBuilder({ opset: opsetOf(differentiated)!, extending: differentiated.graph });
+  const gradients = new Map(options.trainable.map((name) => [name, `${name}_grad`]));
+  const update = emitUpdate(b, slots, gradients, options);
+  const outputs = [
+    ...differentiated.graph.outputs.filter(({ name }) => name === 'loss' || options.metricOutputs?.includes(name)),
+    ...update.outputs,
+  ];
+  return {
+    model: assemble(differentiated, b, {
+      inputs: [...differentiated.graph.inputs, ...update.inputs],
+      outputs,
+      without: new Set(options.trainable),
+    }),
+    parameters: slots,
+    scalars: options.optimizer.scalars,
+    loss: 'loss',
+    gradientNorm: update.gradientNorm,
+  };
+}
+
+/**
+ * The two graphs of a step with gradient accumulation. Sums are weighted by `loss_weight`, an output of the forward
+ * model, so that micro-batches of unequal size (or class weights) give exactly the gradient of the whole batch.
+ */
+export function accumulatingGraphs(model: Model, options: TrainingGraphOptions): AccumulatingGraphs {
+  const slots = slotsOf(model, options);
+  const weighted = new GraphBuilder({ opset: opsetOf(model)!, extending: model.graph });
+  const total = weighted.op('Mul', ['loss', 'loss_weight'], {}, weighted.unique('loss_total'));
+  const withTotal: Model = {
+    ...model,
+    graph: {
+      ...model.graph,
+      nodes: [...model.graph.nodes, ...weighted.nodes],
+      outputs: [...model.graph.outputs, tensorInfo(total, { dtype: 'float32', shape: [] })],
+    },
+  };
+  const differentiated = gradient(withTotal, { of: total, withRespectTo: options.trainable });
+  const sumOf = (name: string): string => `${PARAMETER_PREFIX}${name}/gradient_sum`;
+
+  const summing = new GraphBuilder({ opset: opsetOf(differentiated)!, extending: differentiated.graph });
+  const sumInputs: ValueInfo[] = [];
+  const sumOutputs: ValueInfo[] = [];
+  for (const { name, dims } of slots) {
+    summing.op('Add', [sumOf(name), `${name}_grad`], {}, `${sumOf(name)}_next`);
+    sumInputs.push(tensorInfo(sumOf(name), { dtype: 'float32', shape: dims }));
+    sumOutputs.push(tensorInfo(`${sumOf(name)}_next`, { dtype: 'float32', shape: dims }));
+  }
+  const parameterInputs = slots.map(({ name, dims }) => tensorInfo(name, { dtype: 'float32', shape: dims }));
+  const accumulate = assemble(differentiated, summing, {
+    inputs: [...differentiated.graph.inputs, ...parameterInputs, ...sumInputs],
+    outputs: [
+      ...differentiated.graph.outputs.filter(
+        ({ name }) => name === 'loss' || name === 'loss_weight' || options.metricOutputs?.includes(name),
+      ),
+      ...sumOutputs,
+    ],
+    without: new Set(options.trainable),
+  });
+
+  const b = new GraphBuilder({ opset: opsetOf(differentiated)! });
+  const weight = b.input('total_weight', 'float32', []);
+  const sums = new Map<string, Value>();
+  for (const { name, dims } of slots) sums.set(name, b.div(b.input(sumOf(name), 'float32', dims), weight));
+  const update = emitUpdate(b, slots, sums, options);
+  const applied = b.build({ name: 'apply', opsets: differentiated.opsets, irVersion: differentiated.irVersion });
+  const apply: Model = {
+    ...applied,
+    graph: { ...applied.graph, inputs: [...applied.graph.inputs, ...update.inputs], outputs: update.outputs },
+  };
+  return {
+    accumulate,
+    apply,
+    parameters: slots,
+    sumOf,
+    scalars: options.optimizer.scalars,
+    gradientNorm: update.gradientNorm,
+  };
+}
+
+function slotsOf(model: Model, { trainable, optimizer }: TrainingGraphOptions): ParameterSlot[] {
+  return trainable.map((name) => {
+    const weight = model.graph.initializers.get(name);
+    if (weight === undefined) throw new LatheError('not-found', `the model has no initializer "${name}" to train`);
+    if (weight.dtype !== 'float32')
+      throw new LatheError('unsupported', `cannot train "${name}": expected float32, got ${weight.dtype}`);
+    return {
+      name,
+      dims: weight.dims,
+      next: `${name}_next`,
+      state: optimizer.state.map((state) => {
+        const input = `${PARAMETER_PREFIX}${name}/${state}`;
+        return { name: state, input, next: `${input}_next` };
+      }),
+    };
+  });
+}
+
+/** Clipping and the optimizer, for parameters whose gradients are the given values. */
+function emitUpdate(
+  b: GraphBuilder,
+  slots: readonly ParameterSlot[],
+  gradients: ReadonlyMap<string, Value>,
+  { optimizer, clipNorm }: TrainingGraphOptions,
+): { inputs: ValueInfo[]; outputs: ValueInfo[]; gradientNorm: string } {
+  const inputs: ValueInfo[] = [];
+  const outputs: ValueInfo[] = [];
+  const declareInput = (name: string, dims: readonly number[]): void =>
+    void inputs.push(tensorInfo(name, { dtype: 'float32', shape: dims }));
+  const declareOutput = (value: Value, name: string, dims: readonly number[]): void => {
+    b.op('Identity', [value], {}, name);
+    outputs.push(tensorInfo(name, { dtype: 'float32', shape: dims }));
+  };
+  const scalars: Record<string, Value> = {};
+  for (const name of optimizer.scalars) {
+    declareInput(name, []);
+    scalars[name] = name;
+  }
+  const squares = slots.map(({ name }) =>
+    b.op('ReduceSumSquare', [gradients.get(name)!], { keepdims: { kind: 'int', value: 0 } }),
+  );
+  const norm = b.sqrt(squares.length === 1 ? squares[0]! : b.op('Sum', squares));
+  const gradientNorm = GRADIENT_NORM;
+  declareOutput(norm, gradientNorm, []);
+  // min(1, clipNorm / norm), as PyTorch's clip_grad_norm_.
+  const scale =
+    clipNorm === undefined
+      ? undefined
+      : b.op('Min', [
+          b.scalar(1, 'float32'),
+          b.div(b.scalar(clipNorm, 'float32'), b.add(norm, b.scalar(1e-6, 'float32'))),
+        ]);
+  for (const { name, dims, next, state } of slots) {
+    declareInput(name, dims);
+    for (const { input } of state) declareInput(input, dims);
+    const raw = gradients.get(name)!;
+    const updated = optimizer.update(b, {
+      parameter: name,
+      gradient: scale === undefined ? raw : b.mul(raw, scale),
+      state: Object.fromEntries(state.map((item) => [item.name, item.input])),
+      scalars,
+      decays: dims.length > 1,
+      dtype: 'float32',
+    });
+    declareOutput(updated.parameter, next, dims);
+    for (const item of state) declareOutput(updated.state[item.name]!, item.next, dims);
+  }
+  return { inputs, outputs, gradientNorm };
+}
+
+function assemble(
+  model: Model,
+  added: GraphBuilder,
+  {
+    inputs,
+    outputs,
+    without,
+  }: { inputs: readonly ValueInfo[]; outputs: readonly ValueInfo[]; without: ReadonlySet<string> },
+): Model {
+  const initializers = new Map<string, StoredTensor>();
+  for (const [name, value] of model.graph.initializers) if (!without.has(name)) initializers.set(name, value);
+  for (const [name, value] of added.initializers) initializers.set(name, value);
+  const graph: Graph = {
+    ...model.graph,
+    name: 'training_step',
+    nodes: [...model.graph.nodes, ...added.nodes],
+    initializers,
+    inputs,
+    outputs,
+    valueInfo: [],
+  };
+  return { ...model, graph };
+}
