@@ -24,7 +24,7 @@ export function evaluate(
 ): Record<string, Tensor> {
   const { graph } = model;
   const inputs = new Map(graph.inputs.map((input) => [input.name, input]));
-  const scope = new Scope();
+  const scope = scopeIn(undefined);
   for (const [name, value] of Object.entries(feeds)) {
     const declared = inputs.get(name) ?? initializerInfo(graph, name);
     if (declared === undefined)
@@ -32,11 +32,11 @@ export function evaluate(
         hint: `Its inputs: ${[...inputs.keys()].join(', ')}`,
       });
     expectType(declared, value);
-    scope.set(name, value);
+    scope.values.set(name, value);
   }
   const run: Run = { opsets: versions(model.opsets), functions: functionsOf(model), depth: 0 };
   runGraph(run, graph, scope, outputs);
-  return Object.fromEntries(outputs.map((name) => [name, scope.expect(name, 'an output')]));
+  return Object.fromEntries(outputs.map((name) => [name, valueIn(scope, name, () => 'an output')]));
 }
 
 const DEPTH_LIMIT = 64;
@@ -49,46 +49,35 @@ interface Run {
 }
 
 /** The values of a graph, and those of the graphs around it. */
-class Scope {
-  readonly #values = new Map<string, Tensor>();
-  readonly #outer: Scope | undefined;
+interface Scope {
+  readonly values: Map<string, Tensor>;
+  readonly outer: Scope | undefined;
+}
 
-  constructor(outer?: Scope) {
-    this.#outer = outer;
-  }
+function scopeIn(outer: Scope | undefined): Scope {
+  return { values: new Map(), outer };
+}
 
-  get(name: string): Tensor | undefined {
-    return this.#values.get(name) ?? this.#outer?.get(name);
+function valueIn(scope: Scope, name: string, reader: () => string): Tensor {
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.outer) {
+    const value = at.values.get(name);
+    if (value !== undefined) return value;
   }
-
-  has(name: string): boolean {
-    return this.#values.has(name);
-  }
-
-  set(name: string, value: Tensor): void {
-    this.#values.set(name, value);
-  }
-
-  expect(name: string, reader: string): Tensor {
-    const value = this.get(name);
-    if (value === undefined)
-      throw new LatheError('invalid-model', `${reader} needs "${name}", which nothing has given`);
-    return value;
-  }
+  throw new LatheError('invalid-model', `${reader()} needs "${name}", which nothing has given`);
 }
 
 function runGraph(run: Run, graph: Graph, scope: Scope, outputs: readonly string[]): void {
   const wanted = wantedNodes(graph, outputs, scope);
   for (const sparse of graph.sparseInitializers) {
     const name = sparse.values.name ?? '';
-    if (wanted.values.has(name) && !scope.has(name)) scope.set(name, denseOf(sparse));
+    if (wanted.values.has(name) && !scope.values.has(name)) scope.values.set(name, denseOf(sparse));
   }
   for (const name of wanted.values) {
     const initializer = graph.initializers.get(name);
-    if (initializer !== undefined && !scope.has(name)) scope.set(name, tensorOf(initializer));
+    if (initializer !== undefined && !scope.values.has(name)) scope.values.set(name, tensorOf(initializer));
   }
   for (const { name, type } of graph.inputs) {
-    if (wanted.values.has(name) && !scope.has(name))
+    if (wanted.values.has(name) && !scope.values.has(name))
       throw new LatheError(
         'usage',
         `input "${name}" of graph "${graph.name}" is missing${type === undefined ? '' : `: expected ${formatType(type)}`}`,
@@ -107,7 +96,7 @@ function wantedNodes(
   const nodes: Node[] = [];
   for (let index = graph.nodes.length - 1; index >= 0; index--) {
     const node = graph.nodes[index]!;
-    if (!node.outputs.some((name) => name !== '' && values.has(name) && !scope.has(name))) continue;
+    if (!node.outputs.some((name) => name !== '' && values.has(name) && !scope.values.has(name))) continue;
     nodes.push(node);
     for (const name of readsOf(node)) values.add(name);
   }
@@ -115,7 +104,7 @@ function wantedNodes(
 }
 
 function runNode(run: Run, node: Node, scope: Scope): void {
-  const inputs = node.inputs.map((name) => (name === '' ? undefined : scope.expect(name, describeNode(node))));
+  const inputs = node.inputs.map((name) => (name === '' ? undefined : valueIn(scope, name, () => describeNode(node))));
   const definition = run.functions.definitionOf(node);
   const results =
     definition === undefined
@@ -131,12 +120,12 @@ function runNode(run: Run, node: Node, scope: Scope): void {
     const value = results[index];
     if (value === undefined)
       throw new LatheError('invalid-model', `${describeNode(node)}: has no output ${index} ("${name}")`);
-    scope.set(name, value);
+    scope.values.set(name, value);
   });
 }
 
 function runSubgraph(run: Run, graph: Graph, inputs: readonly Tensor[], outer: Scope): readonly Tensor[] {
-  const scope = new Scope(outer);
+  const scope = scopeIn(outer);
   if (inputs.length > graph.inputs.length)
     throw new LatheError(
       'invalid-model',
@@ -144,11 +133,11 @@ function runSubgraph(run: Run, graph: Graph, inputs: readonly Tensor[], outer: S
     );
   graph.inputs.forEach(({ name }, index) => {
     const value = inputs[index];
-    if (value !== undefined) scope.set(name, value);
+    if (value !== undefined) scope.values.set(name, value);
   });
   const outputs = graph.outputs.map(({ name }) => name);
   runGraph(run, graph, scope, outputs);
-  return outputs.map((name) => scope.expect(name, `subgraph "${graph.name}"`));
+  return outputs.map((name) => valueIn(scope, name, () => `subgraph "${graph.name}"`));
 }
 
 /** A function sees only its own inputs; the attributes of the call stand in for references in its body. */
@@ -158,10 +147,10 @@ function runFunction(
   call: Node,
   inputs: readonly (Tensor | undefined)[],
 ): readonly Tensor[] {
-  const scope = new Scope();
+  const scope = scopeIn(undefined);
   definition.inputs.forEach((name, index) => {
     const value = inputs[index];
-    if (value !== undefined) scope.set(name, value);
+    if (value !== undefined) scope.values.set(name, value);
   });
   if (run.depth === DEPTH_LIMIT)
     throw new LatheError('invalid-model', `${describeNode(call)}: more than ${DEPTH_LIMIT} functions deep`, {
@@ -172,10 +161,10 @@ function runFunction(
   for (const node of definition.nodes) {
     const bound = bindAttributes(node, call, definition);
     // An optional input that the call leaves out is left out inside as well.
-    const known = bound.inputs.map((name) => (definition.inputs.includes(name) && !scope.has(name) ? '' : name));
+    const known = bound.inputs.map((name) => (definition.inputs.includes(name) && !scope.values.has(name) ? '' : name));
     runNode(inner, { ...bound, inputs: known }, scope);
   }
-  return definition.outputs.map((name) => scope.expect(name, describeNode(call)));
+  return definition.outputs.map((name) => valueIn(scope, name, () => describeNode(call)));
 }
 
 function versions(opsets: readonly OperatorSet[]): ReadonlyMap<string, number> {

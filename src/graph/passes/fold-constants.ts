@@ -49,31 +49,25 @@ interface Run {
   readonly functions: ReadonlySet<string>;
 }
 
-/** Constants of a graph and of those around it. Bytes are looked at only when a node is computed. */
-class Constants {
-  readonly #outer: Constants | undefined;
-  readonly #values = new Map<string, Tensor | StoredTensor>();
+/** Constants of a graph and of those around it. */
+interface Constants {
+  readonly values: Map<string, Tensor | StoredTensor>;
+  readonly outer: Constants | undefined;
+}
 
-  constructor(outer: Constants | undefined) {
-    this.#outer = outer;
-  }
+function isConstant(constants: Constants | undefined, name: string): boolean {
+  return constants !== undefined && (constants.values.has(name) || isConstant(constants.outer, name));
+}
 
-  set(name: string, value: Tensor | StoredTensor): void {
-    this.#values.set(name, value);
-  }
-
-  has(name: string): boolean {
-    return this.#values.has(name) || (this.#outer?.has(name) ?? false);
-  }
-
-  get(name: string): Tensor | undefined {
-    const value = this.#values.get(name);
-    if (value === undefined) return this.#outer?.get(name);
-    if (!('content' in value)) return value;
-    const read = tensorOf(value);
-    this.#values.set(name, read);
-    return read;
-  }
+/** Bytes are looked at only when a node is computed. */
+function constantIn(constants: Constants | undefined, name: string): Tensor | undefined {
+  if (constants === undefined) return undefined;
+  const value = constants.values.get(name);
+  if (value === undefined) return constantIn(constants.outer, name);
+  if (!('content' in value)) return value;
+  const read = tensorOf(value);
+  constants.values.set(name, read);
+  return read;
 }
 
 /** Operators that read nothing of an input but its shape. */
@@ -84,11 +78,11 @@ const SELECTING: ReadonlySet<string> = new Set<OperatorName>(['Compress', 'NonZe
 const CONTROL_FLOW: ReadonlySet<string> = new Set<OperatorName>(['If', 'Loop', 'Scan']);
 
 function folded(given: Graph, run: Run, outer: Constants | undefined, outerShapes: Shapes): Graph {
-  const constants = new Constants(outer);
+  const constants: Constants = { values: new Map(), outer };
   const inputs = new Set(run.constantInputs ? [] : given.inputs.map(({ name }) => name));
   for (const [name, value] of given.initializers) {
     if (inputs.has(name) || value.content.kind === 'external' || value.dtype === 'undefined') continue;
-    if (run.weights || !isFloat(value.dtype)) constants.set(name, value);
+    if (run.weights || !isFloat(value.dtype)) constants.values.set(name, value);
   }
   const outputs = new Set(given.outputs.map(({ name }) => name));
   const shapes = declaredShapes(given, outerShapes);
@@ -99,7 +93,7 @@ function folded(given: Graph, run: Run, outer: Constants | undefined, outerShape
     const inside = mapSubgraphs(node, (graph) => folded(graph, run, constants, shapes));
     changed ||= inside !== node;
     const values = compute(inside, run, constants, shapes);
-    values?.forEach((value, index) => void constants.set(node.outputs[index]!, value));
+    values?.forEach((value, index) => void constants.values.set(node.outputs[index]!, value));
     const keep = values === undefined || node.opType === 'Constant' || node.outputs.some((name) => outputs.has(name));
     if (keep) nodes.push(inside);
     else {
@@ -119,11 +113,11 @@ function compute(node: Node, run: Run, constants: Constants, shapes: Shapes): re
   if (!isKnownOperator(node) || CONTROL_FLOW.has(node.opType) || run.functions.has(`\u0000${node.opType}`)) return;
   const first = node.inputs[0];
   const shape = SHAPE_ONLY.has(node.opType) && first !== undefined ? shapes.get(first) : undefined;
-  if (shape === undefined && !node.inputs.every((name) => name === '' || constants.has(name))) return;
+  if (shape === undefined && !node.inputs.every((name) => name === '' || isConstant(constants, name))) return;
   try {
     const inputs =
       shape === undefined
-        ? node.inputs.map((name) => (name === '' ? undefined : constants.get(name)))
+        ? node.inputs.map((name) => (name === '' ? undefined : constantIn(constants, name)))
         : [ofShape(shape)];
     const free = node.opType === 'Constant' && !node.attributes.has('sparse_value');
     if (!free && !fits(node, inputs, run)) return;
