@@ -1,7 +1,8 @@
 import { LatheError, type Random, random } from '../base/index.ts';
 import { binomial } from './binomial.ts';
-import type { ClassCounts } from './class-counts.ts';
+import { type ClassCounts, presentLabels } from './class-counts.ts';
 import type { ConfusionMatrix } from './confusion.ts';
+import type { Labels } from './inputs.ts';
 import { signature } from './measurement.ts';
 
 export interface BootstrapOptions {
@@ -29,14 +30,25 @@ export type MetricOfExamples = (indices: Int32Array) => number;
  * `examples` indices with replacement.
  */
 export function bootstrapInterval(examples: number, metric: MetricOfExamples, options: BootstrapOptions): Interval {
+  return bootstrapIntervals(examples, ['value'], (indices) => ({ value: metric(indices) }), options).value;
+}
+
+/** As {@link bootstrapInterval} for several metrics of the same draws. */
+export function bootstrapIntervals<Name extends string>(
+  examples: number,
+  names: readonly Name[],
+  metrics: (indices: Int32Array) => Readonly<Record<Name, number>>,
+  options: BootstrapOptions,
+): Record<Name, Interval> {
   const { resamples, source } = settings(examples, options);
   const indices = new Int32Array(examples);
-  const values = new Float64Array(resamples);
+  const values = names.map(() => new Float64Array(resamples));
   for (let resample = 0; resample < resamples; resample++) {
     draw(source, indices);
-    values[resample] = metric(indices);
+    const measured = metrics(indices);
+    for (let index = 0; index < names.length; index++) values[index]![resample] = measured[names[index]!];
   }
-  return interval(values, options);
+  return byName(names, values, options);
 }
 
 /**
@@ -50,39 +62,23 @@ export function bootstrapIntervalsOfCounts<Name extends string>(
   options: BootstrapOptions,
 ): Record<Name, Interval> {
   const classes = matrix.labels.length;
-  const examples = matrix.counts.reduce((sum, count) => sum + count, 0);
+  const cells: Cell[] = [];
+  for (let cell = 0; cell < matrix.counts.length; cell++) {
+    if (matrix.counts[cell]! > 0) cells.push({ count: matrix.counts[cell]!, at: cell });
+  }
+  const examples = cells.reduce((sum, cell) => sum + cell.count, 0);
   const { resamples, source } = settings(examples, options);
   const names = Object.keys(metrics) as Name[];
   const values = names.map(() => new Float64Array(resamples));
-  const cells: number[] = [];
-  for (let cell = 0; cell < matrix.counts.length; cell++) if (matrix.counts[cell]! > 0) cells.push(cell);
   for (let resample = 0; resample < resamples; resample++) {
-    const counts = {
-      labels: Int32Array.from(matrix.labels),
-      truePositives: new Float64Array(classes),
-      predicted: new Float64Array(classes),
-      support: new Float64Array(classes),
-      examples,
-    };
-    let toDraw = examples;
-    let rest = examples;
-    for (const cell of cells) {
-      const drawn = binomial(source, toDraw, matrix.counts[cell]! / rest);
-      rest -= matrix.counts[cell]!;
-      toDraw -= drawn;
-      const truth = Math.floor(cell / classes);
-      const prediction = cell % classes;
-      counts.support[truth]! += drawn;
-      counts.predicted[prediction]! += drawn;
-      if (truth === prediction) counts.truePositives[truth]! += drawn;
-    }
+    const counts = emptyCounts(matrix.labels, examples);
+    drawCells(source, cells, examples, (cell, drawn) => {
+      tally(counts, Math.floor(cell / classes), cell % classes, drawn);
+    });
     const present = presentOnly(counts);
     for (let index = 0; index < names.length; index++) values[index]![resample] = metrics[names[index]!](present);
   }
-  return Object.fromEntries(names.map((name, index) => [name, interval(values[index]!, options)])) as Record<
-    Name,
-    Interval
-  >;
+  return byName(names, values, options);
 }
 
 export interface PairedBootstrap {
@@ -114,6 +110,53 @@ export function pairedBootstrap(
     draw(source, indices);
     values[resample] = first(indices) - second(indices);
   }
+  return pairedResult(difference, values, options);
+}
+
+/**
+ * As {@link pairedBootstrap} for a metric of predicted labels, in time that hardly grows with the number of examples:
+ * those with the same truth and the same two predictions are alike, and a resample is one multinomial draw of them.
+ */
+export function pairedBootstrapOfCounts(
+  truth: Labels,
+  first: Labels,
+  second: Labels,
+  metric: (counts: ClassCounts) => number,
+  options: BootstrapOptions,
+): PairedBootstrap {
+  const examples = truth.length;
+  const { resamples, source } = settings(examples, options);
+  const present = presentLabels('paired bootstrap', truth, first, second);
+  const labels = Array.from(present.labels);
+  const classes = labels.length;
+  const place = (side: Labels, index: number): number => present.position[side[index]!]!;
+  const byOutcome = new Map<number, number>();
+  for (let index = 0; index < examples; index++) {
+    const outcome = (place(truth, index) * classes + place(first, index)) * classes + place(second, index);
+    byOutcome.set(outcome, (byOutcome.get(outcome) ?? 0) + 1);
+  }
+  const cells = Array.from(byOutcome, ([at, count]): Cell => ({ at, count })).sort((a, b) => a.at - b.at);
+  const values = new Float64Array(resamples);
+  const difference = (visit: (add: (cell: number, count: number) => void) => void): number => {
+    const ofFirst = emptyCounts(labels, examples);
+    const ofSecond = emptyCounts(labels, examples);
+    visit((cell, count) => {
+      const actual = Math.floor(cell / (classes * classes));
+      tally(ofFirst, actual, Math.floor(cell / classes) % classes, count);
+      tally(ofSecond, actual, cell % classes, count);
+    });
+    return metric(presentOnly(ofFirst)) - metric(presentOnly(ofSecond));
+  };
+  const observed = difference((add) => {
+    for (const cell of cells) add(cell.at, cell.count);
+  });
+  for (let resample = 0; resample < resamples; resample++) {
+    values[resample] = difference((add) => drawCells(source, cells, examples, add));
+  }
+  return pairedResult(observed, values, options);
+}
+
+function pairedResult(difference: number, values: Float64Array, options: BootstrapOptions): PairedBootstrap {
   let atMostZero = 0;
   let atLeastZero = 0;
   let defined = 0;
@@ -133,6 +176,52 @@ export function pairedBootstrap(
     signature: signatureOf('paired_bootstrap', options),
     undefinedResamples,
   };
+}
+
+/** Examples that are alike, and how many of them there are. */
+interface Cell {
+  readonly at: number;
+  readonly count: number;
+}
+
+/** A multinomial draw: one binomial a cell, of what the cells before it left over. */
+function drawCells(
+  source: Random,
+  cells: readonly Cell[],
+  examples: number,
+  visit: (cell: number, drawn: number) => void,
+): void {
+  let toDraw = examples;
+  let rest = examples;
+  for (const cell of cells) {
+    if (toDraw === 0) return;
+    const drawn = binomial(source, toDraw, cell.count / rest);
+    rest -= cell.count;
+    toDraw -= drawn;
+    if (drawn > 0) visit(cell.at, drawn);
+  }
+}
+
+function emptyCounts(labels: readonly number[], examples: number): ClassCounts {
+  const zeros = (): Float64Array => new Float64Array(labels.length);
+  return { labels: Int32Array.from(labels), truePositives: zeros(), predicted: zeros(), support: zeros(), examples };
+}
+
+function tally(counts: ClassCounts, truth: number, prediction: number, count: number): void {
+  counts.support[truth]! += count;
+  counts.predicted[prediction]! += count;
+  if (truth === prediction) counts.truePositives[truth]! += count;
+}
+
+function byName<Name extends string>(
+  names: readonly Name[],
+  values: readonly Float64Array[],
+  options: BootstrapOptions,
+): Record<Name, Interval> {
+  return Object.fromEntries(names.map((name, index) => [name, interval(values[index]!, options)])) as Record<
+    Name,
+    Interval
+  >;
 }
 
 /** `values` of the examples at `indices`; `width` values an example. */

@@ -36,12 +36,12 @@ export function classCounts(truth: Labels, predictions: Labels, only?: readonly 
 export function presentLabels(
   metric: string,
   truth: Labels,
-  predictions: Labels,
+  ...predictions: readonly Labels[]
 ): { labels: Int32Array; position: Int32Array } {
-  const position = new Int32Array(largestLabel(metric, truth, predictions) + 1).fill(-1);
-  for (let index = 0; index < truth.length; index++) {
-    position[truth[index]!] = 0;
-    position[predictions[index]!] = 0;
+  const largest = Math.max(...predictions.map((side) => largestLabel(metric, truth, side)));
+  const position = new Int32Array(largest + 1).fill(-1);
+  for (const side of [truth, ...predictions]) {
+    for (let index = 0; index < side.length; index++) position[side[index]!] = 0;
   }
   const labels: number[] = [];
   for (let label = 0; label < position.length; label++) {

@@ -1,9 +1,9 @@
-import { accuracy } from './accuracy.ts';
-import { type PairedBootstrap, pairedBootstrap, take } from './bootstrap.ts';
+import { type PairedBootstrap, pairedBootstrapOfCounts } from './bootstrap.ts';
+import { type ClassCounts, classCounts } from './class-counts.ts';
 import type { Labels } from './inputs.ts';
 import { type McNemar, mcNemar } from './mcnemar.ts';
 import { signature } from './measurement.ts';
-import { type Average, averageSettings, f1 } from './precision-recall-f1.ts';
+import { type Average, averageSettings, precisionRecallF1Of } from './precision-recall-f1.ts';
 
 export interface ClassifierComparison {
   /** The signature of the metric that `first` and `second` are values of. */
@@ -32,24 +32,22 @@ export function compareClassifiers(
 ): ClassifierComparison {
   const test = mcNemar(truth, first, second);
   const average = options.average ?? 'macro';
-  const actual = Int32Array.from(truth);
-  const score =
-    (predictions: Int32Array) =>
-    (indices: Int32Array): number => {
-      const drawnTruth = take(actual, indices);
-      const drawn = take(predictions, indices);
-      return options.metric === 'accuracy'
-        ? accuracy(drawnTruth, drawn).value
-        : f1(drawnTruth, drawn, { average }).value;
-    };
-  const ofFirst = score(Int32Array.from(first));
-  const ofSecond = score(Int32Array.from(second));
-  const all = Int32Array.from(actual, (_, index) => index);
+  const ofCounts = options.metric === 'accuracy' ? accuracyOf : (counts: ClassCounts) => f1Of(counts, average);
   return {
     metric: options.metric === 'accuracy' ? 'accuracy' : signature('f1', averageSettings(average)),
-    first: ofFirst(all),
-    second: ofSecond(all),
-    bootstrap: pairedBootstrap(actual.length, ofFirst, ofSecond, options),
+    first: ofCounts(classCounts(truth, first)),
+    second: ofCounts(classCounts(truth, second)),
+    bootstrap: pairedBootstrapOfCounts(truth, first, second, ofCounts, options),
     mcNemar: test,
   };
+}
+
+function accuracyOf(counts: ClassCounts): number {
+  return counts.truePositives.reduce((sum, right) => sum + right, 0) / counts.examples;
+}
+
+function f1Of(counts: ClassCounts, average: Average): number {
+  const scores = precisionRecallF1Of(counts);
+  if (typeof average !== 'number') return scores[average].f1;
+  return scores.perClass.find((score) => score.label === average)?.f1 ?? 0;
 }

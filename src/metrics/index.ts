@@ -1,13 +1,15 @@
-export * from './accuracy.ts';
+export { accuracy, balancedAccuracy, predictedLabels, topKAccuracy } from './accuracy.ts';
 export { cohenKappa, matthewsCorrelation } from './agreement.ts';
 export {
   type BootstrapOptions,
   bootstrapInterval,
+  bootstrapIntervals,
   bootstrapIntervalsOfCounts,
   type Interval,
   type MetricOfExamples,
   type PairedBootstrap,
   pairedBootstrap,
+  pairedBootstrapOfCounts,
   take,
 } from './bootstrap.ts';
 export * from './brier.ts';

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { random } from '../base/index.ts';
+import { bootstrapInterval, take } from './bootstrap.ts';
 import { reliabilityTable } from './calibration.ts';
 import { classificationCurves } from './classification-curves.ts';
 import { classificationReport } from './classification-report.ts';
 import { bestF1Threshold } from './precision-recall-curve.ts';
 import { precisionRecallF1 } from './precision-recall-f1.ts';
+import { meanAbsoluteError, r2, rootMeanSquaredError } from './regression.ts';
 import { regressionReport } from './regression-report.ts';
 
 const truth = [1, 0, 1, 1, 0, 1];
@@ -185,6 +187,23 @@ describe('curves for a plot', () => {
 });
 
 describe('regression report', () => {
+  it('has the intervals of its metrics, drawn one by one', () => {
+    const source = random(8);
+    const actual = Float64Array.from({ length: 100 }, () => source.normal());
+    const guesses = actual.map((value) => value + 0.3 * source.normal());
+    const { intervals } = regressionReport(actual, guesses, { seed: 5 });
+    const one = (metric: typeof r2) =>
+      bootstrapInterval(100, (at) => metric(take(actual, at), take(guesses, at)).value, { seed: 5 });
+    for (const [name, metric] of [
+      ['rmse', rootMeanSquaredError],
+      ['mae', meanAbsoluteError],
+      ['r2', r2],
+    ] as const) {
+      expect(intervals![name].low).toBeCloseTo(one(metric).low, 12);
+      expect(intervals![name].high).toBeCloseTo(one(metric).high, 12);
+    }
+  });
+
   it('holds every metric with intervals', () => {
     const report = regressionReport([1, 2, 3, 4], [1.5, 2, 2.5, 4], { seed: 1 });
     expect(report.metrics).toMatchObject({ mse: 0.125, mae: 0.25, r2: 0.9 });

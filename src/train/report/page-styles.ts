@@ -51,7 +51,7 @@ th:last-child, td:last-child { padding-right: 0; }
 .meter i { display: block; height: 100%; background: var(--model); }
 code, pre { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
 code { overflow-wrap: anywhere; }
-pre { margin: 0; padding: 12px 14px; overflow-x: auto; background: var(--soft); border-radius: 8px; }
+pre { margin: 0; padding: 12px 14px; white-space: pre-wrap; overflow-wrap: anywhere; background: var(--soft); border-radius: 8px; }
 details { margin-top: 10px; font-size: 13px; color: var(--muted); }
 details table { color: var(--ink); font-size: 13px; margin-top: 6px; }
 summary { cursor: pointer; width: fit-content; }
@@ -61,7 +61,7 @@ footer { padding: 4px 0 48px; color: var(--muted); font-size: 13px; }
 ${PLOT_STYLES}
 @media (max-width: 720px) {
   .wrap { padding: 0 14px; } .card, figure { padding: 14px; } .verdict { grid-template-columns: minmax(0, 1fr); padding: 18px; }
-  svg.plot { font-size: 13px; }
+  figure:not(.wide) svg.plot { font-size: 13px; }
   h1 { font-size: 25px; } .verdict h2 { font-size: 21px; }
   .numbers { grid-template-columns: repeat(2, 1fr); }
   .mistakes thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }

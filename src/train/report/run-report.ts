@@ -216,7 +216,7 @@ function next(data: RunReportData): Section | undefined {
 }
 
 function command(text: string): Html {
-  return html`<pre tabindex="0"><code>${text}</code></pre>`;
+  return html`<pre><code>${text}</code></pre>`;
 }
 
 function figures(plots: RunPlots, names: readonly (keyof RunPlots)[]): Html[] {
