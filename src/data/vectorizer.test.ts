@@ -120,3 +120,19 @@ test.each([
 ])('refuses the file %s', (text, message) => {
   expect(() => loadVectorizer(text)).toThrow(message);
 });
+
+describe('many rows and features', () => {
+  test('counts each document once and keeps the rows in order, far beyond the first allocation', () => {
+    const texts = Array.from({ length: 5000 }, (_, row) => `word${row} shared word${row}`);
+    const vectorizer = fitVectorizer(texts);
+    expect(vectorizer.file.terms).toHaveLength(5001);
+    const idfOf = (term: string) => vectorizer.file.idf[vectorizer.file.terms.indexOf(term)];
+    expect(idfOf('shared')).toBeCloseTo(1, 12);
+    // ln((1 + n) / (1 + 1)) + 1, scikit-learn's smoothed idf of a term in one document.
+    for (const row of [0, 1023, 1024, 2047, 4999]) expect(idfOf(`word${row}`)).toBeCloseTo(Math.log(5001 / 2) + 1, 12);
+    const { feature_ids: ids } = featureColumns(vectorizer, texts);
+    expect(ids?.kind === 'ragged' && Array.from(ids.offsets)).toEqual(
+      Array.from({ length: 5001 }, (_, row) => row * 2),
+    );
+  });
+});

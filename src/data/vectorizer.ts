@@ -56,18 +56,18 @@ export function fitVectorizer(texts: Iterable<string>, options: VectorizerOption
   for (const text of texts) {
     total++;
     eachNgram(wordIds(text, lowercase, table.addWord), ngramRange, table.add, (node, depth) => {
-      depths.data[depths.reserve(node)] = depth;
-      counts.data[counts.reserve(node)]!++;
-      if (lastSeen.data[lastSeen.reserve(node)] !== total) {
-        lastSeen.data[node] = total;
-        documents.data[documents.reserve(node)]!++;
+      depths.set(node, depth);
+      counts.increment(node);
+      if (lastSeen.get(node) !== total) {
+        lastSeen.set(node, total);
+        documents.increment(node);
       }
     });
   }
   const least = minDf < 1 ? minDf * total : minDf;
   let kept: number[] = [];
   for (let node = 1; node < table.size(); node++) {
-    if (depths.data[node]! > 0 && documents.data[node]! >= least) kept.push(node);
+    if (depths.get(node) > 0 && documents.get(node) >= least) kept.push(node);
   }
   if (kept.length === 0) {
     throw new LatheError('invalid-data', `no word or n-gram is in ${least} of ${total} texts`, {
@@ -75,14 +75,14 @@ export function fitVectorizer(texts: Iterable<string>, options: VectorizerOption
     });
   }
   if (maxFeatures !== undefined && kept.length > maxFeatures) {
-    kept.sort((a, b) => counts.data[b]! - counts.data[a]!);
-    const atLimit = counts.data[kept[maxFeatures - 1]!]!;
-    const above = kept.filter((node) => counts.data[node]! > atLimit);
-    const equal = kept.filter((node) => counts.data[node] === atLimit);
+    kept.sort((a, b) => counts.get(b) - counts.get(a));
+    const atLimit = counts.get(kept[maxFeatures - 1]!);
+    const above = kept.filter((node) => counts.get(node) > atLimit);
+    const equal = kept.filter((node) => counts.get(node) === atLimit);
     equal.sort((a, b) => compareCodePoints(table.term(a), table.term(b)));
     kept = [...above, ...equal.slice(0, maxFeatures - above.length)];
   }
-  const features = kept.map((node) => ({ term: table.term(node), documents: documents.data[node]! }));
+  const features = kept.map((node) => ({ term: table.term(node), documents: documents.get(node) }));
   features.sort((a, b) => compareCodePoints(a.term, b.term));
   return vectorizerOf({
     format: 'lathe-tfidf-1',
@@ -124,21 +124,20 @@ export function featureColumns(vectorizer: Vectorizer, texts: Iterable<string>):
   let rows = 0;
   for (const text of texts) {
     const row = vectorizer.vectorize(text);
-    ids.reserve(length + row.ids.length);
-    ids.data.set(row.ids, length);
-    if (weights.length < ids.data.length) {
-      const larger = new Float32Array(ids.data.length);
+    ids.append(row.ids, length);
+    if (weights.length < length + row.ids.length) {
+      const larger = new Float32Array(Math.max(length + row.ids.length, weights.length * 2));
       larger.set(weights);
       weights = larger;
     }
     weights.set(row.weights, length);
     length += row.ids.length;
-    offsets.data[offsets.reserve(++rows)] = length;
+    offsets.set(++rows, length);
   }
-  const rowOffsets = Uint32Array.from(offsets.data.subarray(0, rows + 1));
+  const rowOffsets = Uint32Array.from(offsets.take(rows + 1));
   const shared = { kind: 'ragged', offsets: rowOffsets, padValue: 0 } as const;
   return {
-    feature_ids: { ...shared, values: ids.data.slice(0, length), dtype: 'int64' },
+    feature_ids: { ...shared, values: ids.take(length), dtype: 'int64' },
     feature_weights: { ...shared, values: weights.slice(0, length), dtype: 'float32' },
   };
 }
@@ -164,7 +163,7 @@ function vectorizerOf(file: VectorizerFile): Vectorizer {
   terms.forEach((term, feature) => {
     let node = 0;
     for (const word of term.split(' ')) node = table.add(node, table.addWord(word));
-    featureOf.data[featureOf.reserve(node)] = feature + 1;
+    featureOf.set(node, feature + 1);
   });
   featureOf.reserve(table.size());
   // Counts of the text at hand, by feature; only the places in `touched` are ever other than 0.
@@ -174,7 +173,7 @@ function vectorizerOf(file: VectorizerFile): Vectorizer {
     vectorize(text) {
       const touched: number[] = [];
       eachNgram(wordIds(text, lowercase, table.findWord), ngramRange, table.find, (node) => {
-        const feature = featureOf.data[node]! - 1;
+        const feature = featureOf.get(node) - 1;
         if (feature >= 0 && counts[feature]!++ === 0) touched.push(feature);
       });
       const ids = Int32Array.from(touched).sort();
@@ -257,7 +256,7 @@ function ngramTable() {
     let slot = (hash ^ (hash >>> 15)) & mask;
     for (;;) {
       const child = slots[slot]!;
-      if (child === 0 || (parents.data[child] === node && lastWords.data[child] === word)) return slot;
+      if (child === 0 || (parents.get(child) === node && lastWords.get(child) === word)) return slot;
       slot = (slot + 1) & mask;
     }
   };
@@ -280,36 +279,49 @@ function ngramTable() {
       if (slots[slot] !== 0) return slots[slot]!;
       const child = size++;
       slots[slot] = child;
-      parents.data[parents.reserve(child)] = node;
-      lastWords.data[lastWords.reserve(child)] = word;
+      parents.set(child, node);
+      lastWords.set(child, word);
       if (size * 2 > slots.length) {
         slots = new Int32Array(slots.length * 4);
         for (let other = 1; other < size; other++) {
-          slots[slotOf(parents.data[other]!, lastWords.data[other]!)] = other;
+          slots[slotOf(parents.get(other), lastWords.get(other))] = other;
         }
       }
       return child;
     },
     term(node: number): string {
       const parts: string[] = [];
-      for (let at = node; at > 0; at = parents.data[at]!) parts.push(words[lastWords.data[at]!]!);
+      for (let at = node; at > 0; at = parents.get(at)) parts.push(words[lastWords.get(at)]!);
       return parts.reverse().join(' ');
     },
   };
 }
 
-/** Integers by index, zero where nothing was written; `reserve` makes room for an index and returns it. */
+/** Integers by index, zero where nothing was written; grows as it is written to. */
 function integersByIndex() {
+  let data = new Int32Array(1024);
+  // Growing gives another array: nobody outside holds on to one while writing.
+  const reserve = (length: number): Int32Array => {
+    if (length > data.length) {
+      const larger = new Int32Array(Math.max(length, data.length * 2));
+      larger.set(data);
+      data = larger;
+    }
+    return data;
+  };
   return {
-    data: new Int32Array(1024),
-    reserve(index: number): number {
-      if (index >= this.data.length) {
-        const larger = new Int32Array(Math.max(index + 1, this.data.length * 2));
-        larger.set(this.data);
-        this.data = larger;
-      }
-      return index;
+    get: (index: number): number => (index < data.length ? data[index]! : 0),
+    set(index: number, value: number): void {
+      reserve(index + 1)[index] = value;
     },
+    increment(index: number): void {
+      reserve(index + 1)[index]!++;
+    },
+    append(values: Int32Array, at: number): void {
+      reserve(at + values.length).set(values, at);
+    },
+    /** The first `length` of them; a copy. */
+    take: (length: number): Int32Array => reserve(length).slice(0, length),
   };
 }
 
