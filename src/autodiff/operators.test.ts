@@ -262,6 +262,17 @@ const ROWS = {
     { inputs: { x: of([4, 3]), i: integers([0], []) }, build: node('Gather') },
     { inputs: { x: of([4, 3]), i: { dims: [2], dtype: 'int32', values: [3, 3] } }, build: node('Gather') },
     { inputs: { x: of([4, 3, 2]), i: integers([2], [3, 3]) }, build: node('Gather'), opset: 13 },
+    // More rows than a one-hot product is used for; then with a number of rows that only the run knows.
+    { inputs: { x: of([200, 2]), i: integers([2, 3], [0, 199, 199, -1, -200, 7]) }, build: node('Gather') },
+    {
+      inputs: { x: { ...of([5, 2]), fixed: 1 }, i: integers([2, 3], [0, 4, 4, -1, -5, 3]) },
+      build: node('Gather'),
+    },
+    ...[-1, 3, -4].map((index) => ({
+      inputs: { x: of([2, 4, 3]) },
+      build: (build: GraphBuilder, [x]: readonly Value[]) => build.gather(x!, build.scalar(index, 'int64'), 1),
+    })),
+    { inputs: { x: of([2, 3]) }, build: (build, [x]) => build.gather(x!, build.int64s([-1]), 1) },
   ],
   GatherElements: [
     {
