@@ -223,7 +223,8 @@ function canonical(dimension: Known): Dimension {
 }
 
 function exact(value: number): Dimension {
-  return Number.isSafeInteger(value) ? value : null;
+  // Adding 0 makes 0 of -0.
+  return Number.isSafeInteger(value) ? value + 0 : null;
 }
 
 /** A name, or a product of names and numbers: nearly all that there is, and quickly read. */

@@ -33,7 +33,8 @@ const loop: ShapeRule = (context) => {
     return { carried: results.slice(1, carriedCount + 1), outputs: results };
   });
   const neverStops = startsTrue && outputs[0]?.elements?.[0] === 1;
-  const trips = neverStops ? (elements(0)?.[0] ?? null) : null;
+  const neverStarts = elements(1)?.[0] === 0;
+  const trips = neverStarts ? 0 : neverStops ? (elements(0)?.[0] ?? null) : null;
   return [...carried, ...outputs.slice(carriedCount + 1).map((value) => stacked(value, [trips], 0))];
 };
 

@@ -30,11 +30,11 @@ export const ELEMENT_FUNCTIONS = {
   Div: arithmetic(divideDimensions, (a, b) => a / b, divideDimensionsExactly),
   Max: (a, b) => maximumOfDimensions(a, b),
   Min: (a, b) => minimumOfDimensions(a, b),
-  Equal: (a, b) => (equalDimensions(a, b) ? 1 : differentDimensions(a, b) ? 0 : null),
-  Less: (a, b) => (isBelow(a, b) ? 1 : isAtMost(b, a) ? 0 : null),
-  LessOrEqual: (a, b) => (isAtMost(a, b) ? 1 : isBelow(b, a) ? 0 : null),
-  Greater: (a, b) => (isBelow(b, a) ? 1 : isAtMost(a, b) ? 0 : null),
-  GreaterOrEqual: (a, b) => (isAtMost(b, a) ? 1 : isBelow(a, b) ? 0 : null),
+  Equal: comparison((a, b) => (equalDimensions(a, b) ? 1 : differentDimensions(a, b) ? 0 : null)),
+  Less: comparison((a, b) => (isBelow(a, b) ? 1 : isAtMost(b, a) ? 0 : null)),
+  LessOrEqual: comparison((a, b) => (isAtMost(a, b) ? 1 : isBelow(b, a) ? 0 : null)),
+  Greater: comparison((a, b) => (isBelow(b, a) ? 1 : isAtMost(a, b) ? 0 : null)),
+  GreaterOrEqual: comparison((a, b) => (isAtMost(b, a) ? 1 : isBelow(a, b) ? 0 : null)),
   And: (a, b) => (a === 0 || b === 0 ? 0 : a === 1 && b === 1 ? 1 : null),
   Or: (a, b) => (a === 1 || b === 1 ? 1 : a === 0 && b === 0 ? 0 : null),
   Xor: (a, b) => (typeof a === 'number' && typeof b === 'number' ? Number(a !== b) : null),
@@ -114,6 +114,10 @@ function arithmetic(
     if (typeof left === 'number' && typeof right === 'number') return storable(ofNumbers(left, right), dtype);
     return isWhole(left) && isWhole(right) ? ofSymbols(left, right) : null;
   };
+}
+
+function comparison(compare: (a: Dimension, b: Dimension) => Dimension): ElementFunction {
+  return (a, b) => compare(trusted(a), trusted(b));
 }
 
 function isWhole(element: Dimension): boolean {

@@ -11,7 +11,7 @@ import {
   subtractDimensions,
   unifyDimensions,
 } from '../../dimension.ts';
-import type { Dimension, Shape } from '../../ir.ts';
+import type { Dimension, Node, Shape } from '../../ir.ts';
 import type { InferredValue, ShapeContext, ShapeRule } from '../shape-rule.ts';
 import { selectElements } from './element-arithmetic.ts';
 import {
@@ -157,9 +157,9 @@ interface SliceArguments {
 /** Attributes before operator set 10, inputs since. */
 function sliceArguments(context: ShapeContext, rank: number): SliceArguments {
   const { node, elements } = context;
-  const attribute = intsOf(node, 'starts');
+  const attribute = boundsOf(node, 'starts');
   if (attribute !== undefined) {
-    const ends = intsOf(node, 'ends');
+    const ends = boundsOf(node, 'ends');
     return { starts: attribute, ends, axes: intsOf(node, 'axes') ?? [...attribute.keys()], steps: undefined };
   }
   const starts = elements(1);
@@ -172,6 +172,12 @@ function sliceArguments(context: ShapeContext, rank: number): SliceArguments {
     axes: hasInput(node, 3) ? numbersOfInput(context, 3) : all,
     steps: hasInput(node, 4) ? (elements(4) ?? 'unknown') : undefined,
   };
+}
+
+/** "To the end" is written as the largest int64: the nearest number does for a bound. */
+function boundsOf(node: Node, name: string): readonly number[] | undefined {
+  const attribute = node.attributes.get(name);
+  return attribute?.kind === 'ints' ? attribute.value.map(Number) : undefined;
 }
 
 /** Ends at or beyond this mean "to the end", in whatever integer type an exporter writes them. */
