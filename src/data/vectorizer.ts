@@ -165,7 +165,6 @@ function vectorizerOf(file: VectorizerFile): Vectorizer {
     for (const word of term.split(' ')) node = table.add(node, table.addWord(word));
     featureOf.set(node, feature + 1);
   });
-  featureOf.reserve(table.size());
   // Counts of the text at hand, by feature; only the places in `touched` are ever other than 0.
   const counts = new Int32Array(terms.length);
   return {
