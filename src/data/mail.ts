@@ -17,7 +17,8 @@ export interface Mail {
  * a broken mail: what MIME cannot make sense of is read as plain text behind the first empty line.
  */
 export async function parseMail(raw: Uint8Array | string): Promise<Mail> {
-  const bytes = withoutMailboxLine(typeof raw === 'string' ? new TextEncoder().encode(raw) : raw);
+  // A line `From sender date` before the headers, as mailbox files have it, is no header and goes with the rest.
+  const bytes = typeof raw === 'string' ? new TextEncoder().encode(raw) : raw;
   try {
     const mail = await PostalMime.parse(bytes, { maxNestingDepth: 64, maxRfc822NestingDepth: 3 });
     const plain = mail.text?.trim() ?? '';
@@ -58,17 +59,6 @@ function decode(bytes: Uint8Array): string {
   } catch {
     return new TextDecoder('windows-1252').decode(bytes);
   }
-}
-
-/** Mailbox files (mbox) put a line `From sender date` before a mail: no part of it, and telling of the collection. */
-function withoutMailboxLine(bytes: Uint8Array): Uint8Array {
-  const begins = (word: string): boolean => {
-    for (let index = 0; index < word.length; index++) if (bytes[index] !== word.charCodeAt(index)) return false;
-    return true;
-  };
-  if (!begins('From ') && !begins('>From ')) return bytes;
-  const end = bytes.indexOf(0x0a);
-  return end < 0 ? bytes : bytes.subarray(end + 1);
 }
 
 function looksLikeHtml(body: string): boolean {

@@ -34,6 +34,8 @@ describe('distributionOf', () => {
     expect(mean).toBeCloseTo((500_500 + 1_000_000) / 1001, 9);
     expect(bins.reduce((sum, count) => sum + count, 0)).toBe(1001);
     expect(bins[0]).toBe(binWidth - 1);
+    // Bins end behind the 98th percentile, and the last holds all that lies beyond.
+    expect([bins.length, binWidth, bins.at(-1)]).toEqual([24, 50, 1]);
   });
 
   it('holds for no values, for one, and for zeros', () => {
