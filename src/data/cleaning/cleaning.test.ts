@@ -125,11 +125,13 @@ describe('cleaning', () => {
       { step: 'replace', pattern: '^number', with: 'No.' },
       { step: 'drop-short', min: 12 },
       { step: 'map-labels', map: { even: 'EVEN' } },
+      { step: 'keep-columns', columns: ['text', 'label'] },
     ]);
     expect(effects.map(({ step, rowsIn, changed, dropped }) => [step.step, rowsIn, changed, dropped])).toEqual([
       ['replace', 30, 30, 0],
       ['drop-short', 30, 0, 1],
       ['map-labels', 29, 14, 0],
+      ['keep-columns', 29, 29, 0],
     ]);
     expect(effects[0]!.examples).toHaveLength(5);
     expect(effects[0]!.examples[0]).toEqual({
@@ -140,6 +142,7 @@ describe('cleaning', () => {
     });
     expect(effects[1]!.examples[0]).toEqual({ at: 'rows.jsonl:1', what: 'dropped', before: 'No. 0 xyz' });
     expect(effects[2]!.examples[0]).toEqual({ at: 'rows.jsonl:3', what: 'changed', before: 'even', after: 'EVEN' });
+    expect(effects[3]!.examples).toEqual([]);
   });
 
   it('looks for duplicates in the column it is told', async () => {

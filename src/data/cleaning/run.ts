@@ -192,6 +192,7 @@ function note(
   if (tally.examples.length >= EXAMPLES) return;
   const old = textOf(before[column]) ?? '';
   const fresh = after === undefined ? undefined : (textOf(after[column]) ?? '');
+  if (fresh === old) return;
   const from = fresh === undefined ? 0 : Math.max(0, firstDifference(old, fresh) - 20);
   tally.examples.push({
     row: number,

@@ -317,7 +317,7 @@ export function findingsOf(report: Omit<DataReport, 'verdict' | 'findings'>): Fi
     say(
       'warning',
       'conflicting-labels',
-      `${plural(duplicates.conflicts, 'row has', 'rows have')} the text of another row and a different label`,
+      `${plural(duplicates.conflicts, 'row has', 'rows have')} (nearly) the text of another row and a different label`,
     );
   }
   if (rows.unusable > 0) {
