@@ -4,6 +4,7 @@ import {
   type Graph,
   GraphBuilder,
   type Model,
+  type Node,
   opsetOf,
   type StoredTensor,
   tensorInfo,
@@ -72,11 +73,15 @@ export function trainingGraph(model: Model, options: TrainingGraphOptions): Trai
     ...update.outputs,
   ];
   return {
-    model: assemble(differentiated, b, {
-      inputs: [...differentiated.graph.inputs, ...update.inputs],
-      outputs,
-      without: new Set(options.trainable),
-    }),
+    model: assemble(
+      differentiated,
+      { nodes: update.nodes, initializers: b.initializers },
+      {
+        inputs: [...differentiated.graph.inputs, ...update.inputs],
+        outputs,
+        without: new Set(options.trainable),
+      },
+    ),
     parameters: slots,
     scalars: options.optimizer.scalars,
     loss: 'loss',
@@ -91,7 +96,7 @@ export function trainingGraph(model: Model, options: TrainingGraphOptions): Trai
 export function accumulatingGraphs(model: Model, options: TrainingGraphOptions): AccumulatingGraphs {
   const slots = slotsOf(model, options);
   const weighted = new GraphBuilder({ opset: opsetOf(model)!, extending: model.graph });
-  const total = weighted.op('Mul', ['loss', 'loss_weight'], {}, weighted.unique('loss_total'));
+  const total = weighted.mul('loss', 'loss_weight');
   const withTotal: Model = {
     ...model,
     graph: {
@@ -131,7 +136,12 @@ export function accumulatingGraphs(model: Model, options: TrainingGraphOptions):
   const applied = b.build({ name: 'apply', opsets: differentiated.opsets, irVersion: differentiated.irVersion });
   const apply: Model = {
     ...applied,
-    graph: { ...applied.graph, inputs: [...applied.graph.inputs, ...update.inputs], outputs: update.outputs },
+    graph: {
+      ...applied.graph,
+      nodes: update.nodes,
+      inputs: [...applied.graph.inputs, ...update.inputs],
+      outputs: update.outputs,
+    },
   };
   return {
     accumulate,
@@ -167,13 +177,14 @@ function emitUpdate(
   slots: readonly ParameterSlot[],
   gradients: ReadonlyMap<string, Value>,
   { optimizer, clipNorm }: TrainingGraphOptions,
-): { inputs: ValueInfo[]; outputs: ValueInfo[]; gradientNorm: string } {
+): Update {
   const inputs: ValueInfo[] = [];
   const outputs: ValueInfo[] = [];
   const declareInput = (name: string, dims: readonly number[]): void =>
     void inputs.push(tensorInfo(name, { dtype: 'float32', shape: dims }));
+  const named = new Map<Value, string>();
   const declareOutput = (value: Value, name: string, dims: readonly number[]): void => {
-    b.op('Identity', [value], {}, name);
+    named.set(value, name);
     outputs.push(tensorInfo(name, { dtype: 'float32', shape: dims }));
   };
   const scalars: Record<string, Value> = {};
@@ -210,12 +221,26 @@ function emitUpdate(
     declareOutput(updated.parameter, next, dims);
     for (const item of state) declareOutput(updated.state[item.name]!, item.next, dims);
   }
-  return { inputs, outputs, gradientNorm };
+  return { inputs, outputs, gradientNorm, nodes: rename(b.nodes, named) };
+}
+
+interface Update {
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  readonly gradientNorm: string;
+  /** All nodes of the builder, with the outputs under their final names. */
+  readonly nodes: readonly Node[];
+}
+
+/** Gives values their names as outputs: an Identity for each would be one more pass over every parameter. */
+function rename(nodes: readonly Node[], named: ReadonlyMap<Value, string>): Node[] {
+  const apply = (values: readonly Value[]): Value[] => values.map((value) => named.get(value) ?? value);
+  return nodes.map((node) => ({ ...node, inputs: apply(node.inputs), outputs: apply(node.outputs) }));
 }
 
 function assemble(
   model: Model,
-  added: GraphBuilder,
+  added: Pick<GraphBuilder, 'nodes' | 'initializers'>,
   {
     inputs,
     outputs,
