@@ -5,20 +5,45 @@ import { openTerminal, type Terminal } from './terminal.ts';
 
 /**
  * A verb of the command line. Its parameters are one zod record: flags, recipe files, validation and help are all made
- * from it. `learningRate` is `--learning-rate` on the command line and `learningRate:` in a recipe.
+ * from it. `learningRate` is `--learning-rate` on the command line and `learningRate:` in a recipe. What a flag cannot
+ * hold (a list of steps, an object) is the later option of a union whose first option is what the flag takes.
  */
 export interface CommandDefinition<Parameters extends z.ZodObject = z.ZodObject> {
+  /** All its words: `train`, `data prepare`. */
   readonly name: string;
   readonly summary: string;
   readonly description?: string;
   readonly parameters: Parameters;
   /** Names of the parameters given by place instead of by flag, in order. The last may be a list. */
   readonly positional?: readonly (keyof z.infer<Parameters> & string)[];
-  /** Lines of help: the command, and what it does. */
-  readonly examples: readonly (readonly [command: string, meaning: string])[];
+  readonly examples: readonly Example[];
+  /** What a recipe must know to skip it when nothing has changed. A command without is no step of a recipe. */
+  readonly files?: (parameters: z.infer<Parameters>) => StepFiles;
   /** Returns what `--json` prints. */
   readonly run: (parameters: z.infer<Parameters>, terminal: Terminal) => Promise<Readonly<Record<string, unknown>>>;
 }
+
+/** A line of help: the command, and what it does. */
+export type Example = readonly [command: string, meaning: string];
+
+/** The files that a command's result depends on, and those that it makes. */
+export interface StepFiles {
+  /** Files, folders and patterns (`*`, `**`, `?`); `unknown` when that cannot be said, as for an SQL query. */
+  readonly reads: readonly string[] | 'unknown';
+  readonly writes: readonly string[];
+}
+
+/** A verb that has others under it. */
+export interface CommandGroup {
+  readonly name: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly examples: readonly Example[];
+  /** By the word that follows the group's own. */
+  readonly subcommands: Readonly<Record<string, CommandDefinition>>;
+}
+
+export type Command = CommandDefinition | CommandGroup;
 
 export function defineCommand<Parameters extends z.ZodObject>(
   definition: CommandDefinition<Parameters>,
@@ -27,62 +52,139 @@ export function defineCommand<Parameters extends z.ZodObject>(
 }
 
 /** Parses the arguments behind the verb, runs it, and returns the exit code: 0 done, 1 failed, 2 wrong usage. */
-export async function runCommand(
-  definition: CommandDefinition,
-  args: readonly string[],
-  path = 'lathe',
-): Promise<number> {
-  const commander = toCommander(definition, path);
+export async function runCommand(command: Command, args: readonly string[]): Promise<number> {
+  if ('subcommands' in command) return runSubcommand(command, args);
+  const commander = toCommander(command);
+  const terminal = (): Terminal => openTerminal({ json: args.includes('--json'), quiet: args.includes('--quiet') });
   let given: Record<string, unknown>;
   try {
     commander.parse(args as string[], { from: 'user' });
-    given = collect(definition, commander);
+    given = collect(command, commander);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : terminal().fail(wrongArguments(command.name, error));
   }
   const { json, quiet } = commander.opts<{ json?: boolean; quiet?: boolean }>();
-  const terminal = openTerminal({ json: json === true, quiet: quiet === true });
+  const opened = openTerminal({ json: json === true, quiet: quiet === true });
   try {
-    const result = await definition.run(parseParameters(definition, given), terminal);
-    terminal.finish(result);
+    const result = await command.run(parseParameters(command, given), opened);
+    opened.finish(result);
     return 0;
   } catch (error) {
-    return terminal.fail(error);
+    return opened.fail(error);
   }
 }
 
-/** Validates parameters from flags or from a recipe. Throws LatheError('usage') that names each wrong one. */
+async function runSubcommand(group: CommandGroup, args: readonly string[]): Promise<number> {
+  const [word, ...rest] = args;
+  const chosen = word !== undefined && Object.hasOwn(group.subcommands, word) ? group.subcommands[word] : undefined;
+  if (chosen !== undefined) return runCommand(chosen, rest);
+  if (args.includes('--help')) {
+    process.stdout.write(groupHelp(group));
+    return 0;
+  }
+  const known = Object.keys(group.subcommands).join(', ');
+  const message =
+    word === undefined || word.startsWith('-')
+      ? `${group.name}: expected one of ${known}`
+      : `${group.name}: there is no "${word}", expected one of ${known}`;
+  const terminal = openTerminal({ json: args.includes('--json'), quiet: args.includes('--quiet') });
+  return terminal.fail(
+    new LatheError('usage', message, { hint: `Run "lathe ${group.name} --help" for what they do.` }),
+  );
+}
+
+function wrongArguments(name: string, error: CommanderError): LatheError {
+  const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  return new LatheError('usage', `${name}: ${message}`, { hint: `Run "lathe ${name} --help" for what it takes.` });
+}
+
+/** A parameter that is wrong: where it stands, and what is wrong with it. */
+export interface ParameterIssue {
+  /** Keys from the record of parameters down. Empty for the record itself. */
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** Validates parameters: those of the command with defaults filled in, or everything that is wrong. */
+export function checkParameters<Parameters extends z.ZodObject>(
+  definition: CommandDefinition<Parameters>,
+  given: unknown,
+): { readonly parameters: z.infer<Parameters> } | { readonly issues: readonly ParameterIssue[] } {
+  const parsed = z.strictObject(definition.parameters.shape).safeParse(given);
+  if (parsed.success) return { parameters: parsed.data as z.infer<Parameters> };
+  return { issues: parsed.error.issues.flatMap((issue) => explain(issue, [], given)) };
+}
+
+function explain(issue: z.core.$ZodIssue, above: readonly PropertyKey[], given: unknown): readonly ParameterIssue[] {
+  const path = [...above, ...issue.path];
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: [...path, key], message: 'unknown parameter' }));
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    // Of a union, the option that the value came nearest to: the one whose complaint is furthest inside.
+    const depth = (issues: readonly z.core.$ZodIssue[]): number =>
+      Math.max(...issues.map((one) => one.path.length + (one.code === 'invalid_type' ? 0 : 0.5)));
+    const [nearest] = [...issue.errors].sort((left, right) => depth(right) - depth(left));
+    if (depth(nearest!) > 0) return nearest!.flatMap((one) => explain(one, path, given));
+  }
+  let value = given;
+  for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
+  if (value === undefined) return [{ path, message: 'missing' }];
+  const message = issue.message.replace(/^Invalid (option|input): /, '').replace(/, received \w+$/, '');
+  return [{ path, message: `${message}, got ${JSON.stringify(value)}` }];
+}
+
+/** Validates parameters from flags. Throws LatheError('usage') that names each wrong one as the command line does. */
 export function parseParameters<Parameters extends z.ZodObject>(
   definition: CommandDefinition<Parameters>,
   given: Readonly<Record<string, unknown>>,
 ): z.infer<Parameters> {
-  const parsed = z.strictObject(definition.parameters.shape).safeParse(given);
-  if (parsed.success) return parsed.data as z.infer<Parameters>;
+  const checked = checkParameters(definition, given);
+  if ('parameters' in checked) return checked.parameters;
   const positional = new Set<string>(definition.positional);
-  const lines = parsed.error.issues.map((issue) => {
-    if (issue.code === 'unrecognized_keys')
-      return `unknown parameter ${issue.keys.map((key) => `"${key}"`).join(', ')}`;
-    const key = String(issue.path[0] ?? '');
+  const lines = checked.issues.map(({ path, message }) => {
+    const key = String(path[0] ?? '');
     const shown = positional.has(key) ? key.toUpperCase() : `--${kebab(key)}`;
-    const got = given[key];
-    return got === undefined ? `${shown} is missing` : `${shown}: ${issue.message}, got ${JSON.stringify(got)}`;
+    return message === 'missing' ? `${shown} is missing` : `${shown}: ${message}`;
   });
   throw new LatheError('usage', `${definition.name}: ${lines.join('; ')}`, {
     hint: `Run "lathe ${definition.name} --help" for what it takes.`,
   });
 }
 
-function toCommander(definition: CommandDefinition, path: string): Commander {
-  const commander = new Commander(`${path} ${definition.name}`)
+function groupHelp(group: CommandGroup): string {
+  const width = Math.max(...Object.keys(group.subcommands).map((word) => word.length));
+  const lines = Object.entries(group.subcommands).map(([word, { summary }]) => `  ${word.padEnd(width)}  ${summary}`);
+  return [
+    `Usage: lathe ${group.name} ${Object.keys(group.subcommands).join('|')} [options]`,
+    '',
+    group.description ?? group.summary,
+    '',
+    'Commands:',
+    ...lines,
+    '',
+    `Each takes --help, as in: lathe ${group.name} ${Object.keys(group.subcommands)[0]} --help`,
+    formatExamples(group.examples),
+  ].join('\n');
+}
+
+function formatExamples(examples: readonly Example[]): string {
+  return `\nExamples:\n${examples.map(([command, meaning]) => `  # ${meaning}\n  ${command}`).join('\n')}\n`;
+}
+
+/** The parser of a command's flags. */
+export function toCommander(definition: CommandDefinition): Commander {
+  const commander = new Commander(`lathe ${definition.name}`)
     .description(definition.description ?? definition.summary)
     .exitOverride()
+    // What is wrong is said once, by the terminal.
+    .configureOutput({ writeErr: () => {} })
     .configureHelp({ showGlobalOptions: false })
     .allowExcessArguments(false);
   const positional = new Set<string>(definition.positional);
   for (const name of definition.positional ?? []) {
     const field = describeField(definition.parameters.shape[name] as z.ZodType);
-    const label = `${name.toUpperCase()}${field.kind === 'list' ? '...' : ''}`;
+    const label = `${field.placeholder ?? name.toUpperCase()}${field.kind === 'list' ? '...' : ''}`;
     commander.addArgument(new Argument(field.required ? `<${label}>` : `[${label}]`, field.description));
   }
   for (const [name, schema] of Object.entries(definition.parameters.shape)) {
@@ -91,21 +193,16 @@ function toCommander(definition: CommandDefinition, path: string): Commander {
   commander.option('--json', 'print one JSON object, the last line of standard output');
   commander.option('--quiet', 'print nothing but errors');
   commander.helpOption('--help', 'show this help');
-  const width = Math.max(...definition.examples.map(([command]) => command.length));
-  commander.addHelpText(
-    'after',
-    `\nExamples:\n${definition.examples.map(([command, meaning]) => `  ${command.padEnd(width)}  ${meaning}`).join('\n')}\n`,
-  );
+  commander.addHelpText('after', formatExamples(definition.examples));
   return commander;
 }
 
 function toOption(name: string, field: Field): Option {
   // A switch that is on by default is one to turn off.
   const flag = `--${field.kind === 'boolean' && field.fallback === true ? 'no-' : ''}${kebab(name)}`;
-  const placeholder =
-    field.placeholder ?? { boolean: '', number: ' <number>', list: ' <value...>', text: ' <value>' }[field.kind];
+  const placeholder = field.placeholder ?? (field.kind === 'number' ? 'number' : 'value');
   const option = new Option(
-    field.kind === 'boolean' ? flag : `${flag}${placeholder.startsWith(' ') ? placeholder : ` <${placeholder}>`}`,
+    field.kind === 'boolean' ? flag : `${flag} <${placeholder}${field.kind === 'list' ? '...' : ''}>`,
     field.description,
   );
   if (field.choices !== undefined) option.description = `${option.description} (${field.choices.join(', ')})`;
@@ -156,6 +253,7 @@ function describeField(schema: z.ZodType): Field {
       required = false;
       inner = (def as z.core.$ZodOptionalDef).innerType;
     } else if (def.type === 'pipe') inner = (def as z.core.$ZodPipeDef).in;
+    else if (def.type === 'union' && !('discriminator' in def)) inner = (def as z.core.$ZodUnionDef).options[0]!;
     else break;
     const more = (z.globalRegistry.get(inner) ?? {}) as { description?: string; placeholder?: string };
     description ??= more.description;

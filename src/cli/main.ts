@@ -1,39 +1,44 @@
-import type { CommandDefinition } from './command.ts';
+import { COMMANDS, nearestName } from './registry.ts';
 import { latheVersion } from './versions.ts';
-
-/** The verbs, loaded when called: a command does not pay for what others need. */
-const COMMANDS: Readonly<
-  Record<string, { readonly summary: string; readonly load: () => Promise<{ readonly default: CommandDefinition }> }>
-> = {
-  data: { summary: 'look at data, clean and split them', load: () => import('./commands/data.ts') },
-  train: { summary: 'train a model and write its package', load: () => import('./commands/train.ts') },
-  evaluate: { summary: 'measure a package on labelled texts', load: () => import('./commands/evaluate.ts') },
-  predict: { summary: 'classify texts with a package', load: () => import('./commands/predict.ts') },
-  run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },
-  gradient: { summary: 'write the gradient graph of an ONNX model', load: () => import('./commands/gradient.ts') },
-};
 
 /** Runs a command line (without node and script) and gives its exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(args: readonly string[]): Promise<number> {
+  endWithReader();
   const [verb, ...rest] = args;
-  if (verb === undefined || verb === '--help' || verb === '-h' || verb === 'help') {
+  if (verb === undefined) {
+    process.stderr.write(help());
+    return 2;
+  }
+  if (verb === 'help' && rest.length > 0) return main([...rest, '--help']);
+  if (verb === '--help' || verb === '-h' || verb === 'help') {
     process.stdout.write(help());
-    return verb === undefined ? 2 : 0;
+    return 0;
   }
   if (verb === '--version' || verb === '-V') {
     process.stdout.write(`${latheVersion()}\n`);
     return 0;
   }
-  const command = Object.hasOwn(COMMANDS, verb) ? COMMANDS[verb] : undefined;
-  if (command === undefined) {
-    const near = Object.keys(COMMANDS).find((name) => name.startsWith(verb.slice(0, 3)));
-    process.stderr.write(
-      `error: there is no command "${verb}"${near === undefined ? '' : `; did you mean "${near}"?`}\n  Run "lathe --help" for all of them.\n`,
-    );
-    return 2;
-  }
+  if (!Object.hasOwn(COMMANDS, verb)) return refuse(verb, args);
   const { runCommand } = await import('./command.ts');
-  return runCommand((await command.load()).default, rest);
+  return runCommand((await COMMANDS[verb]!.load()).default, rest);
+}
+
+/** `lathe … | head` has seen enough: no reason to fail, none to go on writing. */
+function endWithReader(): void {
+  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    throw error;
+  });
+}
+
+async function refuse(verb: string, args: readonly string[]): Promise<number> {
+  const [{ LatheError }, { openTerminal }] = await Promise.all([import('../base/errors.ts'), import('./terminal.ts')]);
+  const near = nearestName(verb, Object.keys(COMMANDS));
+  const message = verb.startsWith('-')
+    ? `expected a command before "${verb}"`
+    : `there is no command "${verb}"${near === undefined ? '' : `; did you mean "${near}"?`}`;
+  const terminal = openTerminal({ json: args.includes('--json'), quiet: args.includes('--quiet') });
+  return terminal.fail(new LatheError('usage', message, { hint: 'Run "lathe --help" for all commands.' }));
 }
 
 function help(): string {

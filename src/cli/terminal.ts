@@ -26,7 +26,7 @@ export interface Terminal {
 
 export interface Progress {
   /** `note` stands behind the bar: a loss, a rate. */
-  update(done: number, total: number, note?: string): void;
+  update(done: number, total: number | undefined, note?: string): void;
   done(line?: string): void;
 }
 
@@ -94,9 +94,16 @@ function startProgress(
   return {
     update(done, total, note = '') {
       const now = performance.now();
-      if (now - drawn < (interactive ? REDRAW_MS : LINE_MS) && (done < total || !interactive)) return;
+      const last = total !== undefined && done >= total;
+      if (now - drawn < (interactive ? REDRAW_MS : LINE_MS) && !(interactive && last)) return;
       if (!interactive && now - started < LINE_MS) return;
       drawn = now;
+      if (total === undefined) {
+        const facts = `${what}: ${done.toLocaleString('en')}${note === '' ? '' : `, ${note}`}`;
+        if (interactive) draw(facts);
+        else write(`${facts}\n`);
+        return;
+      }
       const share = total > 0 ? Math.min(1, done / total) : 0;
       const left = share > 0 ? ((now - started) * (1 - share)) / share / 1000 : undefined;
       const facts = `${done.toLocaleString('en')}/${total.toLocaleString('en')}${left === undefined || share === 1 ? '' : `, ${formatSeconds(left)} left`}${note === '' ? '' : `, ${note}`}`;

@@ -22,6 +22,7 @@ export { datasetFromFile, inspectData, type PrepareOptions, prepareDataset, type
 export { type DataReport, type Finding, findingsOf } from './report/data-report.ts';
 export { renderDataReport } from './report/render.ts';
 export { excerptOf, type Row, type RowBatch, type RowReader, textOf, type UnreadableRow, type Value } from './row.ts';
+export { hashFile, listFiles, type SourceFile, statOf, walk } from './sources/files.ts';
 export { readRows } from './sources/index.ts';
 export { type ReadOptions, type Source, type SourceInput, sourceSchema } from './sources/source.ts';
 export { sourceOf } from './sources/source-of.ts';

@@ -38,6 +38,10 @@ export default defineCommand({
     ['lathe evaluate models/spam --data new.csv --text body --label kind', 'on all rows of a file'],
     ['lathe evaluate models/spam --data mails/ --out evaluations/spam --json', 'with a report, and JSON for programs'],
   ],
+  files: ({ package: folder, data, out }) => ({
+    reads: [folder, data],
+    writes: out === undefined ? [] : [join(out, 'evaluation.json'), join(out, 'report.html')],
+  }),
   async run({ package: folder, data, split, text, label, variant, out }, terminal) {
     const opened = await openPackage(folder);
     const { labels, positive, columns, lineage } = opened.manifest;

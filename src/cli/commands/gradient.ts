@@ -29,6 +29,7 @@ export default defineCommand({
   examples: [
     ['lathe gradient model.onnx --of loss --with-respect-to w,b --out grads.onnx', 'outputs loss, w_grad and b_grad'],
   ],
+  files: ({ model, out }) => ({ reads: [model], writes: [out] }),
   async run({ model: path, of, withRespectTo, out, print }, terminal) {
     const model = await readModel(path);
     check(model);

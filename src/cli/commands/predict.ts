@@ -7,13 +7,10 @@ import { defineCommand } from '../command.ts';
 const parameters = z.object({
   package: z.string().meta({ description: 'folder of a package' }),
   texts: z.array(z.string()).default([]).meta({ description: 'texts to classify' }),
-  file: z
-    .array(z.string())
-    .default([])
-    .meta({
-      description: 'files whose whole content is one text each; - reads standard input',
-      placeholder: '<file...>',
-    }),
+  file: z.array(z.string()).default([]).meta({
+    description: 'files whose whole content is one text each; - reads standard input',
+    placeholder: 'file',
+  }),
   lines: z.boolean().default(false).meta({ description: 'each line of the files is a text' }),
   variant: z.string().default('fp32').meta({ description: 'variant of the model', placeholder: 'NAME' }),
 });
@@ -28,6 +25,7 @@ export default defineCommand({
     ['lathe predict models/spam-filter --file mail.eml', 'a mail as it was received'],
     ['cat lines.txt | lathe predict models/spam-filter --file - --lines --json', 'many texts, one a line, as JSON'],
   ],
+  files: ({ package: folder, file }) => ({ reads: [folder, ...file], writes: [] }),
   async run({ package: folder, texts, file, lines, variant }, terminal) {
     const read = await Promise.all(file.map(async (name) => ({ name, text: await readInput(name) })));
     const inputs = [

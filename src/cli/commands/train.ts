@@ -10,12 +10,10 @@ import { showTrained } from '../trained-summary.ts';
 
 const parameters = z.object({
   task: z.enum(['text-classification']).default('text-classification').meta({ description: 'what the model is to do' }),
-  data: z
-    .string()
-    .meta({
-      description: 'prepared data (lathe data prepare), or a CSV, TSV, JSONL, JSON or Parquet file',
-      placeholder: 'DIR|FILE',
-    }),
+  data: z.string().meta({
+    description: 'prepared data (lathe data prepare), or a CSV, TSV, JSONL, JSON or Parquet file',
+    placeholder: 'DIR|FILE',
+  }),
   text: z
     .string()
     .optional()
@@ -62,13 +60,10 @@ const parameters = z.object({
     .meta({ description: 'share of the target that goes to all labels alike' }),
   classWeights: z.enum(['none', 'auto']).default('none').meta({ description: 'auto: weigh rare labels more' }),
   clipNorm: z.number().min(0).optional().meta({ description: 'largest norm of the gradient, 0 for any [default: 1]' }),
-  freeze: z
-    .array(z.string())
-    .default([])
-    .meta({
-      description: "parameters that stay as they are, with *: 'bert.embeddings.*'",
-      placeholder: '<pattern...>',
-    }),
+  freeze: z.array(z.string()).default([]).meta({
+    description: "parameters that stay as they are, with *: 'bert.embeddings.*'",
+    placeholder: 'pattern',
+  }),
   patience: z
     .int()
     .min(0)
@@ -98,6 +93,10 @@ export default defineCommand({
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
   ],
+  files: ({ data, out, run = join('runs', basename(out)) }) => ({
+    reads: [data],
+    writes: [out, join(run, 'report.html')],
+  }),
   async run(given, terminal) {
     const dataset = await openData(given, terminal);
     const runFolder = given.run ?? join('runs', basename(given.out));
