@@ -303,6 +303,11 @@ describe('bad files', () => {
       new Uint8Array([0x08, 8, 0x3a, 2, 0x0a, 9, ...new Array(9).fill(0)]),
       /not an ONNX/,
     ],
+    'a name longer than its node': [
+      new Uint8Array([0x08, 8, 0x3a, 12, 0x0a, 3, 0x1a, 6, ...new TextEncoder().encode('abcdefgh')]),
+      /not an ONNX model.*a field ends after its message/,
+    ],
+    'a list longer than its file': [new Uint8Array([0x08, 8, 0x3a, 4, 0x2a, 2, 0x0a, 0x7f]), /not an ONNX model/],
     'a name that is not UTF-8': [modelWith([1, message([3, new Uint8Array([0xff, 0xfe])])]), /not an ONNX model/],
     'graphs nested without end': [deep(60), /nests messages deeper than 100/],
     'types nested without end': [deepType(200), /nests messages deeper than 100/],

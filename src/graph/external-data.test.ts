@@ -221,6 +221,8 @@ describe('external data that cannot be', () => {
     await writeFile(join(folder, 'data'), new Uint8Array(16));
     await expect(readModel(join(folder, 'model.onnx'))).rejects.toThrow(/takes 4398046511104, but .* has 16 bytes/);
     await truncate(join(folder, 'data'), 2 ** 42);
+    await writeModel(withExternal({ offset: 16, length: 2 ** 42 }, [2 ** 40]), join(folder, 'later.onnx'));
+    await expect(readModel(join(folder, 'later.onnx'))).rejects.toThrow(/begins at byte 16 and takes 4398046511104/);
     await expect(readModel(join(folder, 'model.onnx'))).rejects.toThrow(/no memory for its 4398046511104 bytes/);
   });
 

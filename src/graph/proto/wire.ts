@@ -37,7 +37,6 @@ export function decodeFields(
 export function nested<T>(reader: BinaryReader, decode: Decode<T>, depth = 0): T {
   const length = reader.uint32();
   const end = reader.pos + length;
-  if (end > reader.len) throw new RangeError('a message ends after the file');
   const value = decode(reader, end, depth);
   reader.pos = end;
   return value;
@@ -62,7 +61,6 @@ export function unknownProperty(unknown: readonly UnknownField[]): Unknown {
 export function eachPacked(reader: BinaryReader, read: () => void): void {
   const length = reader.uint32();
   const end = reader.pos + length;
-  if (end > reader.len) throw new RangeError('a list ends after the file');
   while (reader.pos < end) read();
   if (reader.pos > end) throw new RangeError('a list ends within a number');
 }
