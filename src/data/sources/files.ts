@@ -83,7 +83,13 @@ export async function walk(root: string, wanted: (path: string) => boolean): Pro
 }
 
 export function statOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    // A part of the path is a file: nothing stands there either.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }
 
 export function hasExtension(path: string, extensions: readonly string[]): boolean {
