@@ -149,7 +149,8 @@ async function* runProcess(jobFolder: string, signal: AbortSignal | undefined): 
     wake();
   });
   const stop = (): void => {
-    if (child.connected) child.send('stop');
+    // It may be ending by itself at this moment: then nobody reads the message, and that is fine.
+    if (child.connected) child.send('stop', () => {});
   };
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
