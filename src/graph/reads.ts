@@ -34,16 +34,16 @@ export function capturesOf(graph: Graph): ReadonlySet<string> {
 
 /** The node with each of its subgraphs replaced; the same node where none changes. */
 export function mapSubgraphs(node: Node, map: (graph: Graph) => Graph): Node {
-  let attributes: Map<string, Attribute> | undefined;
+  const replaced: [string, Attribute][] = [];
   for (const [name, attribute] of node.attributes) {
     if (attribute.kind === 'graph') {
       const value = map(attribute.value);
-      if (value !== attribute.value) (attributes ??= new Map(node.attributes)).set(name, { ...attribute, value });
+      if (value !== attribute.value) replaced.push([name, { ...attribute, value }]);
     } else if (attribute.kind === 'graphs') {
       const value = attribute.value.map(map);
       if (value.some((graph, index) => graph !== attribute.value[index]))
-        (attributes ??= new Map(node.attributes)).set(name, { ...attribute, value });
+        replaced.push([name, { ...attribute, value }]);
     }
   }
-  return attributes === undefined ? node : { ...node, attributes };
+  return replaced.length === 0 ? node : { ...node, attributes: new Map([...node.attributes, ...replaced]) };
 }
