@@ -1,8 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../base/atomic-write.ts';
 import type { ClassificationCurves, ClassifierComparison } from '../metrics/index.ts';
-import type { TrainSettings } from '../train/index.ts';
+import { TensorBoardWriter, type TrainSettings } from '../train/index.ts';
 import {
   type History,
   plotsOfRun,
@@ -11,7 +11,7 @@ import {
   standaloneSvg,
   worstMistakes,
 } from '../train/report/index.ts';
-import type { Evaluated, LabelledTexts } from './evaluation.ts';
+import type { Evaluated } from './evaluation.ts';
 import type { ClassifierPlan, TrainedCandidate } from './train-classifier.ts';
 import { versions } from './versions.ts';
 
@@ -23,12 +23,11 @@ export interface RunFacts {
   readonly parameters: number;
   readonly bytes: number;
   readonly positive: string | undefined;
-  readonly validation: LabelledTexts;
   readonly truncatedShare: number;
   readonly baseline?: { readonly evaluated: Evaluated; readonly comparison: ClassifierComparison };
 }
 
-/** Writes run.json, report.html and plots/*.svg into the folder of the run; gives the path of the report. */
+/** Writes run.json, report.html, plots/*.svg and TensorBoard's events into the folder of the run; gives the path of the report. */
 export async function writeRunReport(
   facts: RunFacts,
   { curves }: { readonly curves: readonly ClassificationCurves[] },
@@ -41,11 +40,32 @@ export async function writeRunReport(
   for (const [name, plot] of Object.entries(plotsOfRun(data))) {
     await writeFileAtomically(join(plan.runFolder, 'plots', `${name}.svg`), standaloneSvg(plot));
   }
+  if (data.history !== undefined) await writeEvents(join(plan.runFolder, 'tensorboard'), data.history);
   await writeFileAtomically(
     join(plan.runFolder, 'run.json'),
     `${JSON.stringify({ arch: plan.arch, settings, dataHash: plan.dataset.facts.contentHash, versions: versions(), command: plan.command, package: plan.out, evaluation: evaluated.report, ...(facts.baseline && { baseline: { evaluation: facts.baseline.evaluated.report, comparison: facts.baseline.comparison } }) }, null, 2)}\n`,
   );
   return path;
+}
+
+/** The curves for TensorBoard, in place of those of an earlier sitting. */
+async function writeEvents(folder: string, { training, validation = [] }: History): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  const now = Date.now();
+  const writer = await TensorBoardWriter.create(folder, now);
+  for (const { step, loss, learningRate } of training) {
+    const rate = learningRate === undefined ? [] : [{ tag: 'train/learning_rate', value: learningRate }];
+    await writer.write(step, [{ tag: 'train/loss', value: loss }, ...rate], now);
+  }
+  for (const { step, loss, metrics } of validation) {
+    const scalars = Object.entries({ ...(loss !== undefined && { loss }), ...metrics });
+    await writer.write(
+      step,
+      scalars.map(([name, value]) => ({ tag: `validation/${name}`, value })),
+      now,
+    );
+  }
+  await writer.close();
 }
 
 async function reportData(facts: RunFacts, curves: readonly ClassificationCurves[]): Promise<RunReportData> {
@@ -66,7 +86,7 @@ async function reportData(facts: RunFacts, curves: readonly ClassificationCurves
     },
     ...(baseline && {
       baseline: {
-        name: `linear, same ${plan.maxLength} tokens`,
+        name: 'linear',
         report: baseline.evaluated.report,
         examplesPerSecond: baseline.evaluated.examplesPerSecond,
         comparison: baseline.comparison,
@@ -117,7 +137,12 @@ async function reportData(facts: RunFacts, curves: readonly ClassificationCurves
         command: `lathe evaluate ${plan.out} --data FILE --text COLUMN --label COLUMN`,
       },
     ],
-    ...(trained.stopped !== 'finished' && { notes: [`Training ended by ${trained.stopped}.`] }),
+    notes: [
+      ...(baseline
+        ? [`The linear baseline (TF-IDF, logistic regression) reads the same ${plan.maxLength} tokens of a text.`]
+        : []),
+      ...(trained.stopped === 'finished' ? [] : [`Training ended by ${trained.stopped}.`]),
+    ],
   };
 }
 

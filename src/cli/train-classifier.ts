@@ -161,7 +161,6 @@ export async function trainClassifier(plan: ClassifierPlan, terminal: Terminal):
     parameters: written.manifest.variants.fp32!.parameters,
     bytes: written.manifest.variants.fp32!.bytes,
     positive,
-    validation: splits.validation,
     truncatedShare: trained.truncatedShare,
     ...(baseline && { baseline }),
   };

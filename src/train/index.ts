@@ -7,6 +7,7 @@ export { type SgdOptions, sgd } from './optimizers/sgd.ts';
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
 export { DEFAULT_SETTINGS, type OptimizerSettings, type TrainSettings } from './settings.ts';
 export { type Batch, openStepper, type Stepper, type StepperOptions, type StepResult } from './stepper.ts';
+export { type Scalar, TensorBoardWriter } from './tensorboard.ts';
 export { type TrainOptions, train, trainableParameters, trainedModel } from './train.ts';
 export {
   type AccumulatingGraphs,
