@@ -5,13 +5,13 @@ import {
   type InferredValue,
   type Model,
   type Node,
+  readsOf,
   tensorInfo,
   type Value,
   type ValueInfo,
 } from '../graph/index.ts';
 import { tensorTypeOf } from './known.ts';
 import type { GradientOptions } from './options.ts';
-import { readsOf } from './reads.ts';
 
 /** The node with optional outputs that it left out. */
 export function withOutputs(node: Node, extra: ReadonlyMap<number, string> | undefined): Node {

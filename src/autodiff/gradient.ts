@@ -7,6 +7,7 @@ import {
   inferTypes,
   type Model,
   type Node,
+  readsOf,
   tensorInfo,
   type Value,
   type ValueInfo,
@@ -18,7 +19,6 @@ import { checkNames } from './names.ts';
 import { raisedOperatorSet } from './operator-set.ts';
 import type { GradientOptions } from './options.ts';
 import { dependencyPath, describePath } from './path.ts';
-import { readsOf } from './reads.ts';
 import { recognizeGelu } from './recognize.ts';
 import type { GradientRow, GradientRule } from './rule.ts';
 import { GRADIENT_RULES } from './rules.ts';

@@ -1,5 +1,4 @@
-import { describeNode, type Graph, type Node } from '../graph/index.ts';
-import { readsOf } from './reads.ts';
+import { describeNode, type Graph, type Node, readsOf } from '../graph/index.ts';
 
 /**
  * The nodes of a shortest way through `through`, from one of the wanted values to `of`. For messages alone: called once,

@@ -1,7 +1,6 @@
 import { numbersOf } from '../base/index.ts';
-import type { Graph, Node } from '../graph/index.ts';
+import { type Graph, type Node, readsOf } from '../graph/index.ts';
 import type { Known } from './known.ts';
-import { readsOf } from './reads.ts';
 
 /**
  * The nodes of a graph, with x (1 + erf(x/√2))/2 written out in single operators replaced by one Gelu node. Only the

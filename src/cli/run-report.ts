@@ -12,7 +12,7 @@ import {
   worstMistakes,
 } from '../train/report/index.ts';
 import type { Evaluated } from './evaluation.ts';
-import type { ClassifierPlan, TrainedCandidate } from './train-classifier.ts';
+import { type ClassifierPlan, settingsRecord, type TrainedCandidate } from './train-classifier.ts';
 import { versions } from './versions.ts';
 
 export interface RunFacts {
@@ -101,16 +101,7 @@ async function reportData(facts: RunFacts, curves: readonly ClassificationCurves
       labels,
       (example) => evaluated.texts[example]!,
     ),
-    settings: {
-      arch: plan.arch,
-      maxLength: plan.maxLength,
-      vocabularySize: plan.vocabularySize,
-      lowercase: plan.lowercase,
-      dropout: plan.dropout,
-      labelSmoothing: plan.labelSmoothing,
-      classWeights: plan.classWeights,
-      ...settings,
-    },
+    settings: settingsRecord(plan, settings),
     data: {
       source: plan.source,
       hash: data.contentHash,

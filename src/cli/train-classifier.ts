@@ -125,16 +125,7 @@ export async function trainClassifier(plan: ClassifierPlan, terminal: Terminal):
       ],
       lineage: {
         step: 'train',
-        settings: {
-          arch: plan.arch,
-          maxLength: plan.maxLength,
-          vocabularySize: plan.vocabularySize,
-          lowercase: plan.lowercase,
-          dropout: plan.dropout,
-          labelSmoothing: plan.labelSmoothing,
-          classWeights: plan.classWeights,
-          ...settings,
-        },
+        settings: settingsRecord(plan, settings),
         seed: settings.seed,
         dataHash: dataset.facts.contentHash,
         versions: versions(),
@@ -179,6 +170,12 @@ export async function trainClassifier(plan: ClassifierPlan, terminal: Terminal):
     stopped: trained.stopped,
     ...(baseline && { baseline: { evaluated: baseline.evaluated, comparison: baseline.comparison } }),
   };
+}
+
+/** What a run was made with, for its records. */
+export function settingsRecord(plan: ClassifierPlan, settings: TrainSettings): Record<string, unknown> {
+  const { arch, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights } = plan;
+  return { arch, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights, ...settings };
 }
 
 export interface TrainedCandidate {

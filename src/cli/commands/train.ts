@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { datasetFromFile, isPrepared, openDataset, type PreparedDataset, sourceOf } from '../../data/index.ts';
+import type { TrainSettings } from '../../train/index.ts';
 import { ARCHITECTURES } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
 import { durationSchema } from '../duration.ts';
@@ -141,38 +142,24 @@ async function openData({ data, text, label, seed }: Given, terminal: Terminal):
   return dataset;
 }
 
+/** Parameters that are settings of the loop under the same name, and whose defaults depend on the architecture. */
+const OWN_DEFAULTS = [
+  'epochs',
+  'batchSize',
+  'accumulation',
+  'learningRate',
+  'schedule',
+  'warmup',
+  'clipNorm',
+  'patience',
+  'validationsPerEpoch',
+] as const satisfies readonly (keyof Given & keyof TrainSettings)[];
+
 /** What the user set; what is left out keeps the architecture's own default. */
-function settingsOf(given: Given) {
-  const {
-    epochs,
-    batchSize,
-    accumulation,
-    learningRate,
-    schedule,
-    warmup,
-    clipNorm,
-    patience,
-    validationsPerEpoch,
-    freeze,
-    seed,
-    threads,
-    timeBudget,
-    weightDecay,
-    arch,
-  } = given;
-  const optional = {
-    epochs,
-    batchSize,
-    accumulation,
-    learningRate,
-    schedule,
-    warmup,
-    clipNorm,
-    patience,
-    validationsPerEpoch,
-  };
+function settingsOf(given: Given): Partial<TrainSettings> {
+  const { freeze, seed, threads, timeBudget, weightDecay, arch } = given;
   return {
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(OWN_DEFAULTS.filter((name) => given[name] !== undefined).map((name) => [name, given[name]])),
     ...(timeBudget !== undefined && { timeBudgetSeconds: timeBudget }),
     ...(arch !== 'linear' && { optimizer: { name: 'adamW' as const, weightDecay } }),
     freeze,

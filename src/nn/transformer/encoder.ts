@@ -24,11 +24,6 @@ export interface EncoderOptions {
   readonly weights?: ReadonlyMap<string, Tensor>;
   /** Whether the model takes `token_type_ids`; otherwise every token has type 0. Default: where it has two types or more. */
   readonly tokenTypeIds?: boolean;
-  /**
-   * Probability that the training form hides a whole token: its word embedding is dropped (Gal and Ghahramani, 2016,
-   * "embedding dropout"). Keeps a model that starts from nothing from resting on single words. Default 0.
-   */
-  readonly tokenDropout?: number;
 }
 
 /**
@@ -81,12 +76,7 @@ function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOpt
       : undefined;
   const shapes = sharedShapes(build, ids, mask, settings);
 
-  const embedded = embeddings(build, architecture, settings, {
-    ids,
-    types,
-    shapes,
-    tokenDropout: options.tokenDropout ?? 0,
-  });
+  const embedded = embeddings(build, architecture, settings, { ids, types, shapes });
   if (options.head === 'none') {
     const x = layers(build, embedded, architecture, settings, shapes);
     const states = graph.reshape(x, shapes.sequences); // [B, T, hidden]
@@ -135,12 +125,7 @@ function embeddings(
   build: Build,
   { embeddings: names, positions }: Architecture,
   settings: EncoderSettings,
-  inputs: {
-    readonly ids: Value;
-    readonly types: Value | undefined;
-    readonly shapes: Shapes;
-    readonly tokenDropout: number;
-  },
+  inputs: { readonly ids: Value; readonly types: Value | undefined; readonly shapes: Shapes },
 ): Value {
   const { graph } = build;
   const { hidden, hiddenDropout, epsilon } = settings;
@@ -148,8 +133,7 @@ function embeddings(
   const initialization = { normal: settings.initializerRange };
   const withPadding = { ...initialization, zeroRow: settings.paddingId };
   const words = { count: settings.vocabularySize, size: hidden, initialization: withPadding };
-  const hide = { probability: inputs.tokenDropout, shape: ['batch', 'sequence', 1] };
-  let x = dropout(build, embedding(build, ids, names.words, words), `${names.words}.dropout`, hide); // [B, T, hidden]
+  let x = embedding(build, ids, names.words, words); // [B, T, hidden]
 
   const rows = { count: settings.positions, size: hidden };
   x = graph.add(
