@@ -34,16 +34,17 @@ export const MODEL_FILE = 'onnx/model.onnx';
  */
 export async function writePackage(folder: string, contents: PackageContents): Promise<Package> {
   await refuseOtherFolder(folder);
-  await writeFolderAtomically(folder, async (inside) => {
+  await writeFolderAtomically(folder, async (temporary) => {
     const files: Record<string, { bytes: number; sha256: string }> = {};
     for (const [name, text] of Object.entries(contents.files)) {
-      await mkdir(dirname(join(inside, name)), { recursive: true });
-      await writeFile(join(inside, name), text);
-      files[name] = await describeFile(join(inside, name));
+      const path = inside(temporary, name);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+      files[name] = await describeFile(path);
     }
-    await mkdir(join(inside, 'onnx'), { recursive: true });
-    await writeModel(contents.model, join(inside, MODEL_FILE));
-    files[MODEL_FILE] = await describeFile(join(inside, MODEL_FILE));
+    await mkdir(join(temporary, 'onnx'), { recursive: true });
+    await writeModel(contents.model, join(temporary, MODEL_FILE));
+    files[MODEL_FILE] = await describeFile(join(temporary, MODEL_FILE));
     const manifest: Manifest = {
       format: 'lathe-package',
       version: 1,
@@ -54,7 +55,7 @@ export async function writePackage(folder: string, contents: PackageContents): P
       },
       files,
     };
-    await writeFile(join(inside, MANIFEST_FILE), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
+    await writeFile(join(temporary, MANIFEST_FILE), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
   });
   return openPackage(folder);
 }
