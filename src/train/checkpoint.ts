@@ -44,10 +44,17 @@ export async function readCheckpoint(path: string): Promise<Checkpoint | undefin
     throw error;
   }
   const { tensors, metadata } = decodeSafetensors(bytes);
-  if (metadata.lathe_position === undefined) {
-    throw new LatheError('corrupt', `"${path}" is not a checkpoint of a run: it has no position`, {
-      hint: 'Start the run anew without --resume.',
-    });
+  return { tensors, position: positionOf(metadata.lathe_position, path) };
+}
+
+function positionOf(text: string | undefined, path: string): Position {
+  const hint = 'Start the run anew without --resume.';
+  if (text === undefined) {
+    throw new LatheError('corrupt', `"${path}" is not a checkpoint of a run: it has no position`, { hint });
   }
-  return { tensors, position: JSON.parse(metadata.lathe_position) as Position };
+  try {
+    return JSON.parse(text) as Position;
+  } catch (cause) {
+    throw new LatheError('corrupt', `"${path}": the position of the run is not JSON`, { hint, cause });
+  }
 }

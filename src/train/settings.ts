@@ -74,6 +74,7 @@ export function checkSettings(settings: TrainSettings): void {
     if (!fine) throw new LatheError('usage', `${name}: expected ${expected}, got ${JSON.stringify(settings[name])}`);
   };
   const positiveInteger = (value: number): boolean => Number.isSafeInteger(value) && value > 0;
+  const wholeFromZero = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
   require(positiveInteger(settings.epochs), 'epochs', 'a whole number above 0');
   require(positiveInteger(settings.batchSize), 'batchSize', 'a whole number above 0');
   require(positiveInteger(settings.accumulation), 'accumulation', 'a whole number above 0');
@@ -81,8 +82,11 @@ export function checkSettings(settings: TrainSettings): void {
   require(settings.warmup >= 0, 'warmup', '0 or more');
   require(settings.clipNorm >= 0, 'clipNorm', '0 or more');
   require(positiveInteger(settings.validationsPerEpoch), 'validationsPerEpoch', 'a whole number above 0');
+  require(wholeFromZero(settings.patience), 'patience', 'a whole number, 0 or more');
   require(settings.timeBudgetSeconds >= 0, 'timeBudgetSeconds', '0 or more');
-  require(Number.isSafeInteger(settings.seed) && settings.seed >= 0, 'seed', 'a whole number, 0 or more');
+  require(settings.checkpointSeconds >= 0, 'checkpointSeconds', '0 or more');
+  require(wholeFromZero(settings.threads), 'threads', 'a whole number, 0 or more');
+  require(wholeFromZero(settings.seed), 'seed', 'a whole number, 0 or more');
 }
 
 /** Which of `names` a `*` pattern list covers. A pattern that covers nothing is an error, since it was meant to. */
