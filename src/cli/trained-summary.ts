@@ -28,6 +28,9 @@ export function showTrained(
     const { difference, low, high } = baseline.comparison.bootstrap;
     terminal.say(`Difference in F1: ${difference.toFixed(4)} (95 % between ${low.toFixed(4)} and ${high.toFixed(4)}).`);
   }
+  if (new Set(evaluated.predictions).size === 1) {
+    terminal.warn('the model gives every text the same label: it learned nothing. Try a lower --learning-rate.');
+  }
   terminal.say(`\nPackage: ${written.folder}\nReport:  ${reportPath}`);
   terminal.hint(`lathe predict ${written.folder} "a text to classify"`);
   return {
