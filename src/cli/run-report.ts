@@ -51,6 +51,7 @@ export async function writeRunReport(
 /** The curves for TensorBoard, in place of those of an earlier sitting. */
 async function writeEvents(folder: string, { training, validation = [] }: History): Promise<void> {
   await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
   const now = Date.now();
   const writer = await TensorBoardWriter.create(folder, now);
   for (const { step, loss, learningRate } of training) {
