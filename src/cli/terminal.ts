@@ -139,7 +139,12 @@ function formatTable(
   rows: readonly (readonly (string | number)[])[],
   bold: (text: string) => string,
 ): string {
-  const cells = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? formatNumber(cell) : cell)));
+  const fractional = headings.map((_, column) =>
+    rows.some((row) => typeof row[column] === 'number' && !Number.isInteger(row[column])),
+  );
+  const cells = rows.map((row) =>
+    row.map((cell, column) => (typeof cell === 'number' ? formatNumber(cell, fractional[column]!) : cell)),
+  );
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...cells.map((row) => (row[column] ?? '').length)),
   );
@@ -152,6 +157,7 @@ function formatTable(
   return `${bold(line(headings))}\n${cells.map((row) => `${line(row)}\n`).join('')}`;
 }
 
-function formatNumber(value: number): string {
-  return Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(4);
+/** Numbers of a column with a fraction in it all have the same decimals. */
+function formatNumber(value: number, fractional: boolean): string {
+  return fractional ? value.toFixed(4) : value.toLocaleString('en');
 }
