@@ -94,9 +94,10 @@ const HINTS: Readonly<Record<string, string>> = {
   ENOTDIR: 'A part of the path is a file, not a folder.',
 };
 
-function asIoError(path: string, cause: unknown): unknown {
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
-  if (cause instanceof LatheError || code === undefined) return cause;
+/** An error of the system as LatheError('io') about `path`, with what to do; any other error as it is. */
+export function asIoError(path: string, cause: unknown): unknown {
+  const { code, errno } = (cause ?? {}) as NodeJS.ErrnoException;
+  if (cause instanceof LatheError || code === undefined || errno === undefined) return cause;
   const hint = HINTS[code];
   return new LatheError('io', `cannot write "${path}": ${(cause as Error).message}`, {
     cause,

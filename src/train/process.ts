@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { asIoError } from '../base/atomic-write.ts';
 import { LatheError } from '../base/index.ts';
 import { deserializeDataset } from '../data/index.ts';
 import { readModel } from '../graph/index.ts';
@@ -37,7 +38,9 @@ async function main(): Promise<void> {
       validation: await dataset(JOB_FILES.validation),
     },
     { emit: (event) => send({ kind: 'event', event }), shouldStop: () => stopping },
-  );
+  ).catch((cause: unknown) => {
+    throw asIoError(description.folder, cause);
+  });
 }
 
 try {

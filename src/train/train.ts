@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { asIoError } from '../base/atomic-write.ts';
 import { LatheError } from '../base/index.ts';
 import { serializeDataset, type TensorDataset } from '../data/index.ts';
 import { encodeModel, type Model, writeModel } from '../graph/index.ts';
@@ -116,7 +117,9 @@ async function writeJob(
     writeFile(join(jobFolder, JOB_FILES.train), files.train),
     writeFile(join(jobFolder, JOB_FILES.validation), files.validation),
     writeFile(join(jobFolder, JOB_FILES.description), JSON.stringify(description)),
-  ]);
+  ]).catch((cause: unknown) => {
+    throw asIoError(jobFolder, cause);
+  });
 }
 
 /** Large blocks stay in the heap of the process instead of going back to the system and being cleared again each step. */
