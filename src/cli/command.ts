@@ -31,6 +31,8 @@ export interface StepFiles {
   /** Files, folders and patterns (`*`, `**`, `?`); `unknown` when that cannot be said, as for an SQL query. */
   readonly reads: readonly string[] | 'unknown';
   readonly writes: readonly string[];
+  /** A file that an interrupted run leaves, and goes on from when its parameter `resume` is true. */
+  readonly checkpoint?: string;
 }
 
 /** A verb that has others under it. */

@@ -1,7 +1,10 @@
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Ended, jsonOf, lathe, listed, temporaryFolder, writeMessages } from './lathe.ts';
+import { type Ended, jsonOf, lathe, listed, PROGRAM, temporaryFolder, writeMessages } from './lathe.ts';
 
 const folder = temporaryFolder();
 const at = (...names: string[]): string => join(folder, ...names);
@@ -121,6 +124,55 @@ describe('a recipe', () => {
 
   it('runs every step with --force', async () => {
     expect(await whatRan('--force')).toEqual(['data-prepare', 'train', 'evaluate', 'ask']);
+  });
+});
+
+describe('an interrupted recipe', () => {
+  it('goes on from the checkpoint of its training, unless that is to be another', async () => {
+    const write = (seed: number): void =>
+      writeFileSync(
+        at('long.yaml'),
+        `name: long
+steps:
+  - use: train
+    with:
+      { data: long.csv, arch: linear, baseline: false, epochs: 60, batchSize: 8, patience: 0, seed: ${seed}, out: long }
+`,
+      );
+    const interrupt = async (signal: NodeJS.Signals): Promise<string> => {
+      const checkpoint = at('runs', 'long', 'checkpoints', 'last.safetensors');
+      rmSync(checkpoint, { force: true });
+      const child = spawn(process.execPath, [PROGRAM, 'run', 'long.yaml'], { cwd: folder });
+      let said = '';
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+        said += chunk;
+      });
+      const closed = once(child, 'close');
+      while (child.exitCode === null && !existsSync(checkpoint)) await wait(2);
+      child.kill(signal);
+      await closed;
+      return said;
+    };
+    const again = (): Promise<Ended> => lathe(folder, ['run', 'long.yaml']);
+
+    writeMessages(at('long.csv'));
+    write(1);
+    const said = await interrupt('SIGINT');
+    expect(said).toMatch(/step "train": stopped at step \d+/);
+    expect(said).toContain('Run the recipe again to go on from the last checkpoint');
+    expect(said).not.toContain('--resume');
+    expect(existsSync(at('long'))).toBe(false);
+    const finished = await again();
+    expect(finished.code, finished.stderr).toBe(0);
+    expect(finished.stderr).toContain('going on from step');
+    expect((await again()).stderr).toContain('nothing changed, kept');
+
+    write(2);
+    await interrupt('SIGKILL');
+    write(3);
+    const other = await again();
+    expect(other.code, other.stderr).toBe(0);
+    expect(other.stderr).not.toContain('going on from step');
   });
 });
 

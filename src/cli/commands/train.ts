@@ -97,6 +97,7 @@ export default defineCommand({
   files: ({ data, out, run = join('runs', basename(out)) }) => ({
     reads: [data],
     writes: [out, join(run, 'report.html')],
+    checkpoint: join(run, 'checkpoints', 'last.safetensors'),
   }),
   async run(given, terminal) {
     const dataset = await openData(given, terminal);

@@ -2,7 +2,7 @@ import { relative, resolve } from 'node:path';
 import { LatheError } from '../../base/index.ts';
 import { statOf } from '../../data/index.ts';
 import { fingerprint } from './fingerprint.ts';
-import type { RememberedStep } from './memory.ts';
+import type { Attempt, RememberedStep } from './memory.ts';
 import type { Step } from './schema.ts';
 
 /** Why a step has to run, or undefined when what it made still stands. */
@@ -34,6 +34,21 @@ export async function whyRun(
     }
   }
   return undefined;
+}
+
+/** Whether an attempt repeats one that left a checkpoint: the same parameters, and the same content of what it reads. */
+export function goesOn(attempt: Attempt, unfinished: Attempt | undefined, checkpoint: string): boolean {
+  if (unfinished === undefined) return false;
+  const given = ({ id, use, lathe, parameters, reads }: Attempt): string | undefined =>
+    canonical({
+      id,
+      use,
+      lathe,
+      parameters,
+      reads: Object.entries(reads).map(([path, { content }]) => [path, content]),
+    });
+  // A checkpoint that is older is of another run.
+  return given(attempt) === given(unfinished) && (statOf(checkpoint)?.mtimeMs ?? 0) >= unfinished.startedAt;
 }
 
 /** The earlier steps that write what a step reads. */

@@ -20,30 +20,43 @@ const rememberedStepSchema = z.strictObject({
 /** A step as it was when it last ended well, with everything that its result depends on. */
 export type RememberedStep = z.infer<typeof rememberedStepSchema>;
 
+const attemptSchema = rememberedStepSchema
+  .pick({ use: true, lathe: true, parameters: true, reads: true })
+  .extend({ id: z.string(), startedAt: z.number() });
+
+/** A step that began, and when (milliseconds since 1970). */
+export type Attempt = z.infer<typeof attemptSchema>;
+
 const memorySchema = z.strictObject({
   format: z.literal('lathe-recipe-memory'),
   version: z.literal(1),
   steps: z.record(z.string(), rememberedStepSchema),
+  unfinished: attemptSchema.optional(),
 });
 
-export type Memory = Readonly<Record<string, RememberedStep>>;
+export interface Memory {
+  /** By their ids. */
+  readonly steps: Readonly<Record<string, RememberedStep>>;
+  /** The last attempt that can go on from its checkpoint. */
+  readonly unfinished?: Attempt | undefined;
+}
 
 /** Where a recipe's memory is kept. */
 export function memoryPath(recipe: string): string {
   return join('runs', '.recipes', `${recipe}.json`);
 }
 
-/** What is remembered of a recipe's steps, by their ids. A file that cannot be read means that nothing is. */
+/** What is remembered of a recipe. A file that cannot be read means that nothing is. */
 export async function recall(recipe: string): Promise<Memory> {
   const content = await readFile(memoryPath(recipe), 'utf8').catch(() => '{}');
   try {
-    return memorySchema.parse(JSON.parse(content)).steps;
+    return memorySchema.parse(JSON.parse(content));
   } catch {
-    return {};
+    return { steps: {} };
   }
 }
 
-export async function remember(recipe: string, steps: Memory): Promise<void> {
-  const memory: z.infer<typeof memorySchema> = { format: 'lathe-recipe-memory', version: 1, steps: { ...steps } };
+export async function remember(recipe: string, { steps, unfinished }: Memory): Promise<void> {
+  const memory = { format: 'lathe-recipe-memory', version: 1, steps, unfinished };
   await writeFileAtomically(memoryPath(recipe), `${JSON.stringify(memory, null, 2)}\n`);
 }

@@ -1,9 +1,9 @@
 import { LatheError } from '../../base/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { latheVersion } from '../versions.ts';
-import { asJson, refuseMissing, sourcesOf, whyRun } from './changes.ts';
+import { asJson, goesOn, refuseMissing, sourcesOf, whyRun } from './changes.ts';
 import { type Fingerprint, fingerprint } from './fingerprint.ts';
-import { type Memory, type RememberedStep, recall, remember } from './memory.ts';
+import { type Attempt, type Memory, type RememberedStep, recall, remember } from './memory.ts';
 import type { Recipe, Step } from './schema.ts';
 
 /** What became of a step in this run. */
@@ -31,7 +31,7 @@ export async function planRecipe(recipe: Recipe, path: string, force: boolean): 
   const memory = await recall(recipe.name);
   const planned: PlannedStep[] = [];
   for (const [index, step] of recipe.steps.entries()) {
-    const reason = force ? '--force' : await whyRun(step, memory[step.id], latheVersion());
+    const reason = force ? '--force' : await whyRun(step, memory.steps[step.id], latheVersion());
     const before = sourcesOf(step, recipe.steps.slice(0, index)).filter(
       ({ id }) => planned.find((one) => one.id === id)?.willRun !== 'no',
     );
@@ -62,15 +62,30 @@ export async function runRecipe(
   for (const [index, step] of recipe.steps.entries()) {
     terminal.signal.throwIfAborted();
     const started = performance.now();
-    const known = memory[step.id];
+    const known = memory.steps[step.id];
     const reason = force ? '--force' : await whyRun(step, known, latheVersion());
     terminal.say(
       `${index === 0 ? '' : '\n'}[${index + 1}/${recipe.steps.length}] ${step.id}${reason === undefined ? ': nothing changed, kept' : ''}`,
     );
-    const done = reason === undefined ? known! : await runStep(step, known, terminal);
+    let done = known!;
     if (reason === undefined) for (const text of done.printed) terminal.print(text);
     else {
-      memory = { ...memory, [step.id]: done };
+      const attempt = await begin(step, known);
+      const { checkpoint } = step.files;
+      const resume = !force && checkpoint !== undefined && goesOn(attempt, memory.unfinished, checkpoint);
+      // Before it runs: an attempt that is killed is remembered, too.
+      if (checkpoint !== undefined && !resume) {
+        memory = { ...memory, unfinished: attempt };
+        await remember(recipe.name, memory);
+      }
+      const unfinished = memory.unfinished?.id === step.id ? undefined : memory.unfinished;
+      try {
+        done = await runStep(step, attempt, resume, known, terminal);
+      } catch (error) {
+        if (!leavesCheckpoint(error)) await remember(recipe.name, { ...memory, unfinished });
+        throw explained(step, error);
+      }
+      memory = { steps: { ...memory.steps, [step.id]: done }, unfinished };
       await remember(recipe.name, memory);
     }
     outcomes.push({
@@ -86,41 +101,56 @@ export async function runRecipe(
   return outcomes;
 }
 
-async function runStep(step: Step, known: RememberedStep | undefined, terminal: Terminal): Promise<RememberedStep> {
-  const printed: string[] = [];
-  const hints: string[] = [];
-  // Taken before the step runs: what is changed meanwhile counts as changed.
-  const reads = await fingerprints(step.files.reads === 'unknown' ? [] : step.files.reads, known?.reads);
-  let result: Readonly<Record<string, unknown>>;
-  try {
-    result = await step.command.run(step.parameters, {
-      ...terminal,
-      print(text) {
-        printed.push(text);
-        terminal.print(text);
-      },
-      hint: (line) => void hints.push(line),
-      finish() {},
-    });
-  } catch (error) {
-    if (!(error instanceof LatheError)) throw error;
-    throw new LatheError(error.code, `step "${step.id}": ${error.message}`, {
-      cause: error,
-      ...(error.hint === undefined && {
-        hint: 'The steps before it are kept: run the recipe again to go on from here.',
-      }),
-    });
-  }
+async function begin(step: Step, known: RememberedStep | undefined): Promise<Attempt> {
   return {
+    id: step.id,
     use: step.use,
     lathe: latheVersion(),
     parameters: asJson(step.parameters),
-    reads,
-    writes: await fingerprints(step.files.writes, known?.writes),
-    result: { ...result },
-    printed,
-    hints,
+    // Taken before the step runs: what is changed meanwhile counts as changed.
+    reads: await fingerprints(step.files.reads === 'unknown' ? [] : step.files.reads, known?.reads),
+    startedAt: Date.now(),
   };
+}
+
+async function runStep(
+  step: Step,
+  { use, lathe, parameters, reads }: Attempt,
+  resume: boolean,
+  known: RememberedStep | undefined,
+  terminal: Terminal,
+): Promise<RememberedStep> {
+  const printed: string[] = [];
+  const hints: string[] = [];
+  const result = await step.command.run(resume ? { ...step.parameters, resume } : step.parameters, {
+    ...terminal,
+    print(text) {
+      printed.push(text);
+      terminal.print(text);
+    },
+    hint: (line) => void hints.push(line),
+    finish() {},
+  });
+  const writes = await fingerprints(step.files.writes, known?.writes);
+  return { use, lathe, parameters, reads, writes, result: { ...result }, printed, hints };
+}
+
+/** Whether the step can go on from where it was, unlike after a loss that is no longer finite or a damaged checkpoint. */
+function leavesCheckpoint(error: unknown): boolean {
+  return error instanceof LatheError && ['interrupted', 'io', 'internal'].includes(error.code);
+}
+
+/** The error with the step that it comes from, and with what to do about it in a recipe. */
+function explained(step: Step, error: unknown): unknown {
+  if (!(error instanceof LatheError)) return error;
+  const { code, message, hint } = error;
+  const inRecipe =
+    step.files.checkpoint !== undefined && leavesCheckpoint(error)
+      ? 'Run the recipe again to go on from the last checkpoint, or with --force to begin anew.'
+      : 'The steps before it are kept: run the recipe again to go on from here.';
+  const own = hint?.includes('--resume') ? undefined : hint;
+  const said = hint === undefined ? message : message.slice(0, message.lastIndexOf(`\n  ${hint}`));
+  return new LatheError(code, `step "${step.id}": ${said}`, { cause: error, hint: own ?? inRecipe });
 }
 
 async function fingerprints(
@@ -138,6 +168,7 @@ async function fingerprints(
 /** Steps that are no longer part of the recipe. */
 async function forgetOthers(recipe: Recipe, memory: Memory): Promise<void> {
   const ids = new Set(recipe.steps.map(({ id }) => id));
-  const kept = Object.entries(memory).filter(([id]) => ids.has(id));
-  if (kept.length < Object.keys(memory).length) await remember(recipe.name, Object.fromEntries(kept));
+  const kept = Object.entries(memory.steps).filter(([id]) => ids.has(id));
+  if (kept.length < Object.keys(memory.steps).length)
+    await remember(recipe.name, { ...memory, steps: Object.fromEntries(kept) });
 }
