@@ -82,7 +82,8 @@ export async function runRecipe(
       try {
         done = await runStep(step, attempt, resume, known, terminal);
       } catch (error) {
-        if (!leavesCheckpoint(error)) await remember(recipe.name, { ...memory, unfinished });
+        const forgotten = memory.unfinished !== unfinished && !leavesCheckpoint(error);
+        if (forgotten) await remember(recipe.name, { ...memory, unfinished });
         throw explained(step, error);
       }
       memory = { steps: { ...memory.steps, [step.id]: done }, unfinished };
