@@ -12,7 +12,8 @@ import {
   worstMistakes,
 } from '../train/report/index.ts';
 import type { Evaluated } from './evaluation.ts';
-import { type ClassifierPlan, settingsRecord, type TrainedCandidate } from './train-classifier.ts';
+import { settingsRecord } from './settings-record.ts';
+import type { ClassifierPlan, TrainedCandidate } from './train-classifier.ts';
 import { versions } from './versions.ts';
 
 export interface RunFacts {

@@ -12,6 +12,7 @@ import { type ArchitectureName, type Candidate, makeCandidate } from './candidat
 import { compare, type Evaluated, evaluate, type LabelledTexts, readLabelled } from './evaluation.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
+import { settingsRecord } from './settings-record.ts';
 import type { Terminal } from './terminal.ts';
 import { versions } from './versions.ts';
 
@@ -170,12 +171,6 @@ export async function trainClassifier(plan: ClassifierPlan, terminal: Terminal):
     stopped: trained.stopped,
     ...(baseline && { baseline: { evaluated: baseline.evaluated, comparison: baseline.comparison } }),
   };
-}
-
-/** What a run was made with, for its records. */
-export function settingsRecord(plan: ClassifierPlan, settings: TrainSettings): Record<string, unknown> {
-  const { arch, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights } = plan;
-  return { arch, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights, ...settings };
 }
 
 export interface TrainedCandidate {
