@@ -32,4 +32,6 @@ export type ErrorCode =
   | 'diverged' // a loss or a tensor that is no longer finite
   | 'interrupted'
   | 'io'
+  | 'network' // a server that cannot be reached, or does not answer as it should
+  | 'access' // a server that asks who is there, or refuses
   | 'internal';
