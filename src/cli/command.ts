@@ -132,7 +132,10 @@ function explain(issue: z.core.$ZodIssue, above: readonly PropertyKey[], given: 
   let value = given;
   for (const key of path) value = (value as Record<PropertyKey, unknown> | undefined)?.[key];
   if (value === undefined) return [{ path, message: 'missing' }];
-  const message = issue.message.replace(/^Invalid (option|input): /, '').replace(/, received \w+$/, '');
+  const message = issue.message
+    .replace(/^Invalid (option: |input: |discriminator value\. )/, '')
+    .replace(/^Expected /, 'expected ')
+    .replace(/, received \w+$/, '');
   return [{ path, message: `${message}, got ${JSON.stringify(value)}` }];
 }
 

@@ -7,7 +7,7 @@ import { type Growing, growing } from './growing.ts';
 import { hashIndex, hashText } from './hash-index.ts';
 import { type Column, excerptOf, type Row, type RowReader, textOf, type Value } from './row.ts';
 import { readRows } from './sources/index.ts';
-import type { Progress, Source } from './sources/source.ts';
+import { type Progress, type Source, sourceTitle } from './sources/source.ts';
 import { SPLIT_WORDS, SPLITS, splitOf } from './split.ts';
 import { type Spool, spool } from './spool.ts';
 
@@ -101,7 +101,7 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     ...(options.signal !== undefined && { signal: options.signal }),
     ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
   });
-  const roles = resolveRoles(options.roles, reader.columns, options.cleaning);
+  const roles = resolveRoles(options.roles, reader.columns, options.cleaning, sourceTitle(source));
 
   const alive = growing(Uint8Array);
   const fileNames: string[] = [];
@@ -284,9 +284,13 @@ function unknownSplit(column: string, word: string): LatheError {
 }
 
 /** Throws `usage` when a role names a column that neither the source has nor a step makes, with the names that come near. */
-function resolveRoles(asked: RolesAsked, columns: readonly Column[], cleaning: readonly CleaningStep[]): ColumnRoles {
-  if (columns.length === 0)
-    throw new LatheError('invalid-data', 'the source is empty: it has neither rows nor columns');
+function resolveRoles(
+  asked: RolesAsked,
+  columns: readonly Column[],
+  cleaning: readonly CleaningStep[],
+  source: string,
+): ColumnRoles {
+  if (columns.length === 0) throw new LatheError('invalid-data', `${source} is empty: it has neither rows nor columns`);
   const names = new Set(columns.map((column) => column.name));
   for (const step of cleaning) if (step.step === 'rename') names.add(step.to);
   const present = (name: string): string | undefined => (names.has(name) ? name : undefined);

@@ -236,8 +236,8 @@ describe('prepareDataset', () => {
       'usage',
       /no column "txt"\n {2}Did you mean "text"\? The columns are "text", "label", "id"/,
     ],
-    ['an empty file', () => given([]), 'invalid-data', /the source is empty/],
-    ['only a header', () => headerOnly(), 'invalid-data', /the source is empty/],
+    ['an empty file', () => given([]), 'invalid-data', /rows-\d+\.jsonl is empty/],
+    ['only a header', () => headerOnly(), 'invalid-data', /header\.csv is empty: it has no rows/],
     [
       'text that is none',
       () => given(reviews(9), { text: 'id' }),

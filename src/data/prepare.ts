@@ -23,7 +23,7 @@ import { type DataReport, type RowPair, startReport } from './report/data-report
 import { renderDataReport } from './report/render.ts';
 import { type Row, textOf, type Value } from './row.ts';
 import { statOf } from './sources/files.ts';
-import { type Progress, type Source, type SourceInput, sourceSchema } from './sources/source.ts';
+import { type Progress, type Source, type SourceInput, sourceSchema, sourceTitle } from './sources/source.ts';
 import { type Fractions, fractionsSchema, SPLITS, type SplitName } from './split.ts';
 
 export interface PrepareOptions {
@@ -45,6 +45,8 @@ export interface PrepareOptions {
   readonly target?: 'class' | 'number' | undefined;
   /** What happens when the same text or group is on both sides of a split that the data came with. Default `fail`. */
   readonly leaks?: 'fail' | 'allow' | 'drop-from-train' | undefined;
+  /** Fewest classes that the labels may have. Default 2, what learning needs; data to measure a model on do with 1. */
+  readonly minimumClasses?: 1 | 2 | undefined;
   /** What relative paths of the source are relative to. Default: the working directory. */
   readonly directory?: string | undefined;
   /** Tokens of a text, for the share of texts that training will cut. Default: 1.3 a word. */
@@ -83,7 +85,7 @@ export async function prepareDataset(options: PrepareOptions & { readonly out: s
         const files = await Promise.all(writers.map((writer) => writer.finish()));
         const facts: DatasetFacts = { ...made.facts, ...describeFiles(files) };
         await writeWhole(join(folder, FACTS_FILE), `${JSON.stringify(facts, null, 2)}\n`);
-        await writeWhole(join(folder, 'report.html'), renderDataReport(made.report, titleOf(plan.source)));
+        await writeWhole(join(folder, 'report.html'), renderDataReport(made.report, sourceTitle(plan.source)));
         return { facts, report: made.report };
       } finally {
         await Promise.all(writers.map((writer) => writer.close()));
@@ -184,9 +186,9 @@ async function build(
   const kept = splits.reduce((sum, split) => sum + (split === 255 ? 0 : 1), 0);
   const read = collected.rowsRead + collected.reader.unreadable.length;
   const unusable = collected.unusable.count + collected.reader.unreadable.length;
-  if (kept === 0) throw nothingLeft(collected, read);
+  if (kept === 0) throw nothingLeft(collected, read, plan.source);
   const classes = roles.label !== undefined && plan.target === 'class';
-  if (classes) refuseOneClass(collected, splits, kept);
+  if (classes && options.minimumClasses !== 1) refuseOneClass(collected, splits, kept);
   const leaks = leakingPairs(collected, splits);
   if (leaks.length > 0 && plan.leaks === 'fail') throw await leakError(collected, leaks);
 
@@ -297,7 +299,7 @@ async function leakError(collected: Collected, leaks: readonly RowPair[]): Promi
   );
   const count = leaks.length === 1 ? '1 row is' : `${leaks.length} rows are`;
   return new LatheError('leak', `${count} on both sides of a split: ${examples.join('; ')}`, {
-    hint: 'What is measured on such a split is too good to be true. Split anew (split: false), drop them from training (leaks: drop-from-train), or allow it (leaks: allow).',
+    hint: 'What is measured on such a split is too good to be true. Split anew (--resplit, split: false), drop them from training (--drop-leaks, leaks: drop-from-train), or allow it (--allow-leaks, leaks: allow).',
   });
 }
 
@@ -313,8 +315,8 @@ function dropLeaksFromTrain(collected: Collected): void {
   }
 }
 
-function nothingLeft(collected: Collected, read: number): LatheError {
-  if (read === 0) return new LatheError('invalid-data', 'the source is empty: it has no rows');
+function nothingLeft(collected: Collected, read: number, source: Source): LatheError {
+  if (read === 0) return new LatheError('invalid-data', `${sourceTitle(source)} is empty: it has no rows`);
   const reasons = [...collected.unusable.reasons].map(([reason, count]) => `${count} × ${reason}`);
   for (const { reason, file, line } of collected.reader.unreadable.slice(0, 3))
     reasons.push(`${formatLocation({ file, line })}: ${reason}`);
@@ -408,13 +410,6 @@ function describeFiles(
   const whole = createHash('sha256');
   for (const { sha256 } of files) whole.update(sha256);
   return { files: { train: train!, validation: validation!, test: test! }, contentHash: whole.digest('hex') };
-}
-
-/** What the report is called by: the last part of where the data comes from. */
-function titleOf(source: Source): string {
-  if (source.kind === 'sql') return 'SQL query';
-  const paths = typeof source.path === 'string' ? [source.path] : source.path;
-  return paths.map((path) => path.split('/').filter(Boolean).slice(-2).join('/')).join(', ');
 }
 
 function refuseToReplace(out: string): void {

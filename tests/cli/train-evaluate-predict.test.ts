@@ -131,6 +131,12 @@ describe('evaluate', () => {
     expect(JSON.parse(readFileSync(join(folder, 'evaluation', 'evaluation.json'), 'utf8'))).toEqual(jsonOf(ended));
   });
 
+  it('measures a file of one row, and of one label', async () => {
+    writeFileSync(join(folder, 'one.csv'), 'text,label\nwin a free prize,spam\n');
+    const ended = await lathe(folder, ['evaluate', 'model', '--data', 'one.csv', '--json']);
+    expect(jsonOf(ended)).toMatchObject({ examples: 1, split: 'all', perClass: { spam: { support: 1 } } });
+  });
+
   it('shows numbers of a column with the same decimals', async () => {
     const { stderr } = await lathe(folder, ['evaluate', 'model', '--data', 'data']);
     const rows = stderr.split('\n').filter((line) => /^(ham|spam) /.test(line));

@@ -8,6 +8,7 @@ writeMessages(join(folder, 'messages.csv'), 40);
 writeFileSync(join(folder, 'empty.csv'), '');
 writeFileSync(join(folder, 'header.csv'), 'text,label\n');
 writeFileSync(join(folder, 'one-label.csv'), `text,label\n${'abcdefghij'.replace(/./g, '$&$& one,ham\n')}`);
+writeFileSync(join(folder, 'leaking.csv'), 'text,label,split\nthe same,ham,train\nthe same,spam,test\n');
 writeFileSync(join(folder, 'binary.csv'), Buffer.from([0x89, 0x50, 0, 0xff, 0xfe, 0, 1, 2, 3, 0, 10, 0, 255, 10]));
 mkdirSync(join(folder, 'a-folder'));
 const before = listed(folder);
@@ -33,6 +34,8 @@ const FAILURES: readonly (readonly [args: string, code: number, message: RegExp]
     /--fractions: expected three shares, as in 0\.8,0\.1,0\.1/,
   ],
   ['data prepare messages.csv --out out --allow-leaks --drop-leaks', 2, /exclude each other/],
+  ['data prepare messages.csv --out out --split part --resplit', 2, /--split and --resplit exclude each other/],
+  ['data prepare leaking.csv --out out', 1, /on both sides of a split(.|\n)*--resplit.*--drop-leaks.*--allow-leaks/],
   ['data prepare messages.csv --out out --text body', 2, /no column "body"\n.*"text", "label"/],
   ['train --data messages.csv --out out --arch linear --label kind', 2, /no column "kind"\n.*"text", "label"/],
   [
@@ -41,8 +44,8 @@ const FAILURES: readonly (readonly [args: string, code: number, message: RegExp]
     /there is no label "eggs"; the labels are ham, spam/,
   ],
   ['data prepare missing.csv --out out', 1, /missing\.csv/],
-  ['data prepare empty.csv --out out', 1, /the source is empty: it has neither rows nor columns/],
-  ['data prepare header.csv --out out', 1, /the source is empty: it has no rows/],
+  ['data prepare empty.csv --out out', 1, /empty\.csv is empty: it has neither rows nor columns/],
+  ['data prepare header.csv --out out', 1, /header\.csv is empty: it has no rows/],
   ['data prepare binary.csv --out out', 1, /binary\.csv/],
   ['data prepare a-folder --out out', 1, /a-folder/],
   ['train --data one-label.csv --out out --arch linear', 1, /all 10 rows have the label "ham"/],

@@ -57,6 +57,7 @@ const reading = {
     .string()
     .optional()
     .meta({ description: 'column that names the split [default: split, where there is one]', placeholder: 'COLUMN' }),
+  resplit: z.boolean().default(false).meta({ description: 'split anew, although the data came with a split' }),
   target: z.enum(['class', 'number']).default('class').meta({ description: 'what labels are', placeholder: 'KIND' }),
   clean: z.union([z.string(), cleaningSchema]).optional().meta({
     description:
@@ -186,7 +187,20 @@ async function optionsOf(given: Reading, terminal: Terminal): Promise<PrepareOpt
   const { text, label, group, split, target, fractions, seed } = given;
   const cleaning = await cleaningOf(given.clean);
   const { signal } = terminal;
-  return { source: readFrom(given), text, label, group, split, target, fractions, seed, cleaning, signal };
+  if (given.resplit && split !== undefined)
+    throw new LatheError('usage', 'data: --split and --resplit exclude each other');
+  return {
+    source: readFrom(given),
+    text,
+    label,
+    group,
+    split: given.resplit ? false : split,
+    target,
+    fractions,
+    seed,
+    cleaning,
+    signal,
+  };
 }
 
 /** The source that a parameter means: an object as it is, words by their kind. */

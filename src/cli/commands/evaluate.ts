@@ -54,10 +54,11 @@ export default defineCommand({
           text: text ?? columns.text,
           label: label ?? columns.label,
           cleaning: [],
+          ...(split === undefined && { split: false, fractions: { train: 0, validation: 0, test: 1 } }),
+          minimumClasses: 1,
           signal: terminal.signal,
         });
-    const wanted: readonly SplitName[] =
-      split === 'all' || (split === undefined && !prepared) ? SPLITS : [split ?? 'test'];
+    const wanted: readonly SplitName[] = split === 'all' ? SPLITS : [split ?? 'test'];
     const parts: LabelledTexts[] = [];
     for (const name of wanted)
       if (wanted.length === 1 || dataset.facts.splits[name] > 0) parts.push(await readLabelled(dataset, name, labels));
@@ -79,12 +80,12 @@ export default defineCommand({
       onProgress: (done, total) => progress.update(done, total),
     });
     await pipeline.close();
-    progress.done(`evaluated ${examples.texts.length} texts`);
+    progress.done(`evaluated ${examples.texts.length} ${examples.texts.length === 1 ? 'text' : 'texts'}`);
 
     const { report } = evaluated;
     const result = {
       ...evaluationJson(report, dataset.facts.contentHash),
-      split: wanted.length === 1 ? wanted[0] : 'all',
+      split: split ?? (prepared ? 'test' : 'all'),
       package: folder,
       variant,
     };
@@ -111,7 +112,7 @@ export default defineCommand({
         model: String(lineage.settings.arch ?? folder),
         finishedAt: new Date().toISOString(),
         evaluation: {
-          split: result.split ?? 'all',
+          split: result.split,
           report,
           curves: classificationCurves(
             examples.truth,

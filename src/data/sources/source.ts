@@ -51,6 +51,15 @@ export type SourceInput = z.input<typeof sourceSchema>;
 
 export type SourceKind = Source['kind'];
 
+/** What a source is called by: the last part of where it is. */
+export function sourceTitle(source: Source): string {
+  if (source.kind === 'sql') return 'SQL query';
+  return [source.path]
+    .flat()
+    .map((path) => path.split('/').filter(Boolean).slice(-2).join('/'))
+    .join(', ');
+}
+
 export interface ReadOptions {
   /** What relative paths are relative to. Default: the working directory. */
   readonly directory?: string;
