@@ -14,9 +14,12 @@ import { runLoop } from './loop.ts';
 const folder = process.argv[2]!;
 let stopping = false;
 
-const send = (message: ProcessMessage): void => {
-  process.send?.(message);
-};
+/** Resolves when the message is on its way: what ends the process must not overtake it. */
+const send = (message: ProcessMessage): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.send === undefined) resolve();
+    else process.send(message, undefined, {}, () => resolve());
+  });
 
 // The terminal sends signals to the whole group; the parent decides what they mean, and says so.
 process.on('SIGINT', () => {});
@@ -37,7 +40,7 @@ async function main(): Promise<void> {
       train: await dataset(JOB_FILES.train),
       validation: await dataset(JOB_FILES.validation),
     },
-    { emit: (event) => send({ kind: 'event', event }), shouldStop: () => stopping },
+    { emit: (event) => void send({ kind: 'event', event }), shouldStop: () => stopping },
   ).catch((cause: unknown) => {
     throw asIoError(description.folder, cause);
   });
@@ -45,11 +48,11 @@ async function main(): Promise<void> {
 
 try {
   await main();
-  send({ kind: 'done' });
+  await send({ kind: 'done' });
 } catch (error) {
   const known = error instanceof LatheError;
   const message = error instanceof Error ? error.message : String(error);
-  send({
+  await send({
     kind: 'failed',
     code: known ? error.code : 'internal',
     message: known ? message : `${message}\n${(error as Error).stack ?? ''}`,

@@ -1,7 +1,5 @@
-import { fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asIoError } from '../base/atomic-write.ts';
@@ -11,8 +9,10 @@ import { encodeModel, type Model, writeModel } from '../graph/index.ts';
 import { attachLoss, type Loss } from '../nn/index.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import type { TrainEvent } from './events.ts';
-import { JOB_FILES, type JobDescription, type ProcessMessage } from './job.ts';
+import { JOB_FILES, type JobDescription } from './job.ts';
+import { makeJobFolder } from './job-folder.ts';
 import { checkSettings, DEFAULT_SETTINGS, matching, type TrainSettings } from './settings.ts';
+import { followProcess } from './training-process.ts';
 import { type Objective, withParameters } from './validation.ts';
 
 export interface TrainOptions {
@@ -51,7 +51,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   }
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true });
-  const jobFolder = await mkdtemp(join(folder, '.job-'));
+  const jobFolder = await makeJobFolder(folder);
   try {
     await writeJob(jobFolder, folder, options, settings);
     yield* runProcess(jobFolder, options.signal);
@@ -122,69 +122,11 @@ async function writeJob(
   });
 }
 
-/** Large blocks stay in the heap of the process instead of going back to the system and being cleared again each step. */
-const MALLOC = { MALLOC_MMAP_THRESHOLD_: String(4 * 2 ** 30), MALLOC_TRIM_THRESHOLD_: String(16 * 2 ** 30) };
-
-async function* runProcess(jobFolder: string, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void> {
+function runProcess(jobFolder: string, signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void> {
   // Tests run from the sources, which Node cannot load: their process runs what was built.
   const entry = fileURLToPath(new URL('./process.js', import.meta.url)).replace(
     /([\\/])src([\\/]train[\\/]process\.js)$/,
     '$1dist$2',
   );
-  const child = fork(entry, [jobFolder], {
-    env: { ...process.env, ...MALLOC },
-    execArgv: [],
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-  });
-  const queue: ProcessMessage[] = [];
-  let wake = (): void => {};
-  let exited: { code: number | null; signal: string | null } | undefined;
-  let complaint = '';
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    complaint = (complaint + text).slice(-2000);
-  });
-  child.on('message', (message: ProcessMessage) => {
-    queue.push(message);
-    wake();
-  });
-  child.on('exit', (code, by) => {
-    exited = { code, signal: by };
-    wake();
-  });
-  const stop = (): void => {
-    // It may be ending by itself at this moment: then nobody reads the message, and that is fine.
-    if (child.connected) child.send('stop', () => {});
-  };
-  signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted) stop();
-  try {
-    for (;;) {
-      const message = queue.shift();
-      if (message === undefined) {
-        if (exited !== undefined) {
-          throw new LatheError(
-            'internal',
-            `the training process ended unexpectedly (${exited.signal ?? `code ${exited.code}`})${complaint === '' ? '' : `: ${complaint.trim()}`}`,
-            {
-              hint: 'The last checkpoint is kept: repeat the command with --resume. If the system ran out of memory, lower --batch-size.',
-            },
-          );
-        }
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-        continue;
-      }
-      if (message.kind === 'event') yield message.event;
-      else if (message.kind === 'failed') throw new LatheError(message.code, message.message);
-      else return;
-    }
-  } finally {
-    signal?.removeEventListener('abort', stop);
-    if (exited === undefined) {
-      // Done, failed, or the caller stopped iterating: let the step under way end and the checkpoint be written.
-      stop();
-      await once(child, 'exit');
-    }
-  }
+  return followProcess(entry, jobFolder, signal);
 }
