@@ -1,3 +1,4 @@
+export { asBufferUpdate, type BufferUpdate, bufferUpdates } from './buffers.ts';
 export type { Build } from './build.ts';
 export { type DropoutMask, dropoutMasks, type MaskSource, maskSource } from './dropout-masks.ts';
 export type { Initialization } from './initialization.ts';

@@ -12,6 +12,7 @@ export { type TrainOptions, train, trainableParameters, trainedModel } from './t
 export {
   type AccumulatingGraphs,
   accumulatingGraphs,
+  type BufferSlot,
   type ParameterSlot,
   type TrainingGraph,
   type TrainingGraphOptions,

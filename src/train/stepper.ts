@@ -6,6 +6,7 @@ import type { Optimizer } from './optimizers/optimizer.ts';
 import {
   type AccumulatingGraphs,
   accumulatingGraphs,
+  type BufferSlot,
   type ParameterSlot,
   type TrainingGraph,
   type TrainingGraphOptions,
@@ -20,18 +21,18 @@ export interface StepResult {
 }
 
 /**
- * Owns the parameters and the optimizer state of a run, and moves them by one step. Both exist twice: a step reads one
- * set and writes the other, then they change places. ONNX Runtime must not write what it reads.
+ * Owns the parameters, the optimizer state and the buffers of a run, and moves them by one step. All exist twice: a step
+ * reads one set and writes the other, then they change places. ONNX Runtime must not write what it reads.
  */
 export interface Stepper {
   readonly slots: readonly ParameterSlot[];
   /** One step over the micro-batches of `batches` (one, without accumulation). `step` counts from 1. */
   step(batches: readonly Batch[], step: number, learningRate: number): Promise<StepResult>;
-  /** Parameters and state by name, as they are now: valid until the next step. */
+  /** Parameters, optimizer state and buffers by name, as they are now: valid until the next step. */
   tensors(): ReadonlyMap<string, Tensor>;
-  /** The parameters alone. */
+  /** What a model predicts with: parameters and buffers. */
   parameters(): ReadonlyMap<string, Tensor>;
-  /** Sets parameters and state, from a checkpoint. Throws LatheError('corrupt') when a tensor is missing or has another shape. */
+  /** Sets parameters, state and buffers, from a checkpoint. Throws LatheError('corrupt') when a tensor is missing or has another shape. */
   restore(tensors: ReadonlyMap<string, Tensor>): void;
   close(): Promise<void>;
 }
@@ -53,18 +54,22 @@ async function openFused(
   { optimizer, session: sessionOptions }: StepperOptions,
 ): Promise<Stepper> {
   const session = await openSession(graph.model, sessionOptions);
-  const memory = doubleBuffer(model, graph.parameters);
+  const memory = memoryOf(model, graph.parameters, graph.buffers);
+  const { trained, buffers } = memory;
   return {
     slots: graph.parameters,
     ...memory.access,
     async step([batch], step, learningRate) {
       const results = await session.run(
-        { ...batch, ...memory.feeds(), ...scalarFeeds(optimizer, step, learningRate) },
-        { outputs: [graph.loss, graph.gradientNorm], into: memory.targets() },
+        { ...batch, ...trained.feeds(), ...buffers.feeds(), ...scalarFeeds(optimizer, step, learningRate) },
+        { outputs: [graph.loss, graph.gradientNorm], into: { ...trained.targets(), ...buffers.targets() } },
       );
       const result = { loss: scalarOf(results[graph.loss]), gradientNorm: scalarOf(results[graph.gradientNorm]) };
       // A step that is not finite is not taken: the caller can look into what caused it.
-      if (Number.isFinite(result.loss) && Number.isFinite(result.gradientNorm)) memory.swap();
+      if (isFiniteStep(result)) {
+        trained.swap();
+        buffers.swap();
+      }
       return result;
     },
     close: () => session.close(),
@@ -78,7 +83,8 @@ async function openAccumulating(
 ): Promise<Stepper> {
   const accumulate = await openSession(graphs.accumulate, sessionOptions);
   const apply = await openSession(graphs.apply, sessionOptions);
-  const memory = doubleBuffer(model, graphs.parameters);
+  const memory = memoryOf(model, graphs.parameters, graphs.buffers);
+  const { trained, buffers } = memory;
   const sumShapes = graphs.parameters.map(({ name, dims }) => [graphs.sumOf(name), dims] as const);
   let sums = allocateTensors(sumShapes);
   let nextSums = allocateTensors(sumShapes);
@@ -89,31 +95,40 @@ async function openAccumulating(
       for (const sum of sums.values()) (sum.data as Float32Array).fill(0);
       let loss = 0;
       let weight = 0;
+      const before = Array.from(
+        buffers.current(),
+        ([name, value]) => [name, { ...value, data: value.data.slice() }] as const,
+      );
       for (const batch of batches) {
         const results = await accumulate.run(
-          { ...batch, ...memory.parameterFeeds(), ...Object.fromEntries(sums) },
+          { ...batch, ...memory.parameterFeeds(), ...buffers.feeds(), ...Object.fromEntries(sums) },
           {
             outputs: ['loss', 'loss_weight'],
-            into: Object.fromEntries(Array.from(nextSums, ([name, value]) => [`${name}_next`, value])),
+            into: {
+              ...Object.fromEntries(Array.from(nextSums, ([name, value]) => [`${name}_next`, value])),
+              ...buffers.targets(),
+            },
           },
         );
         const micro = scalarOf(results.loss_weight);
         loss += scalarOf(results.loss) * micro;
         weight += micro;
         [sums, nextSums] = [nextSums, sums];
+        buffers.swap();
       }
       if (weight === 0) return { loss: 0, gradientNorm: 0 };
       const results = await apply.run(
         {
-          ...memory.feeds(),
+          ...trained.feeds(),
           ...Object.fromEntries(sums),
           ...scalarFeeds(optimizer, step, learningRate),
           total_weight: scalar(weight),
         },
-        { outputs: [graphs.gradientNorm], into: memory.targets() },
+        { outputs: [graphs.gradientNorm], into: trained.targets() },
       );
       const result = { loss: loss / weight, gradientNorm: scalarOf(results[graphs.gradientNorm]) };
-      if (Number.isFinite(result.loss) && Number.isFinite(result.gradientNorm)) memory.swap();
+      if (isFiniteStep(result)) trained.swap();
+      else for (const [name, value] of before) copyInto(buffers.current().get(name)!, value);
       return result;
     },
     async close() {
@@ -123,55 +138,84 @@ async function openAccumulating(
   };
 }
 
+/** Tensors that a step reads in one place and writes in another. */
+interface Slot {
+  readonly name: string;
+  readonly dims: readonly number[];
+  readonly next: string;
+}
+
 interface DoubleBuffer {
-  readonly access: Pick<Stepper, 'tensors' | 'parameters' | 'restore'>;
+  /** By name, as they are now. */
+  current(): ReadonlyMap<string, Tensor>;
   feeds(): Record<string, Tensor>;
-  parameterFeeds(): Record<string, Tensor>;
   targets(): Record<string, Tensor>;
   swap(): void;
 }
 
-function doubleBuffer(model: Model, slots: readonly ParameterSlot[]): DoubleBuffer {
-  const shapes = slots.flatMap(({ name, dims, state }) => [
-    [name, dims] as const,
-    ...state.map(({ input }) => [input, dims] as const),
-  ]);
-  const nextOf = new Map(
-    slots.flatMap(({ name, next, state }) => [
-      [name, next] as const,
-      ...state.map((item) => [item.input, item.next] as const),
-    ]),
-  );
+function doubleBuffer(slots: readonly Slot[]): DoubleBuffer {
+  const shapes = slots.map(({ name, dims }) => [name, dims] as const);
   let front = allocateTensors(shapes);
   let back = allocateTensors(shapes);
-  const fill = (name: string, source: Tensor): void =>
-    (front.get(name)!.data as Float32Array).set(source.data as Float32Array);
-  for (const { name } of slots) fill(name, tensorOf(model.graph.initializers.get(name)!));
-  const parameters = (): Map<string, Tensor> => new Map(slots.map(({ name }) => [name, front.get(name)!]));
   return {
-    access: {
-      tensors: () => front,
-      parameters,
-      restore(tensors) {
-        for (const [name, dims] of shapes) {
-          const saved = tensors.get(name);
-          if (saved === undefined || saved.dtype !== 'float32' || saved.dims.join() !== dims.join()) {
-            throw new LatheError(
-              'corrupt',
-              `the checkpoint does not fit the model: "${name}" should be float32 [${dims}], it ${saved === undefined ? 'is missing' : `is ${saved.dtype} [${saved.dims}]`}`,
-            );
-          }
-          fill(name, saved);
-        }
-      },
-    },
+    current: () => front,
     feeds: () => Object.fromEntries(front),
-    parameterFeeds: () => Object.fromEntries(parameters()),
-    targets: () => Object.fromEntries(Array.from(back, ([name, value]) => [nextOf.get(name)!, value])),
+    targets: () => Object.fromEntries(slots.map(({ name, next }) => [next, back.get(name)!])),
     swap() {
       [front, back] = [back, front];
     },
   };
+}
+
+/** All that a stepper owns: parameters with their optimizer state, and buffers. Parameters and buffers begin as in the model. */
+interface Memory {
+  readonly trained: DoubleBuffer;
+  readonly buffers: DoubleBuffer;
+  readonly access: Pick<Stepper, 'tensors' | 'parameters' | 'restore'>;
+  parameterFeeds(): Record<string, Tensor>;
+}
+
+function memoryOf(model: Model, parameters: readonly ParameterSlot[], bufferSlots: readonly BufferSlot[]): Memory {
+  const trainedSlots: readonly Slot[] = parameters.flatMap(({ name, dims, next, state }) => [
+    { name, dims, next },
+    ...state.map((item) => ({ name: item.input, dims, next: item.next })),
+  ]);
+  const trained = doubleBuffer(trainedSlots);
+  const buffers = doubleBuffer(bufferSlots);
+  const tensors = (): Map<string, Tensor> => new Map([...trained.current(), ...buffers.current()]);
+  const fill = (name: string, source: Tensor): void => copyInto(tensors().get(name)!, source);
+  for (const { name } of [...parameters, ...bufferSlots]) fill(name, tensorOf(model.graph.initializers.get(name)!));
+  const parameterFeeds = (): Record<string, Tensor> =>
+    Object.fromEntries(parameters.map(({ name }) => [name, trained.current().get(name)!]));
+  return {
+    trained,
+    buffers,
+    parameterFeeds,
+    access: {
+      tensors,
+      parameters: () => new Map([...Object.entries(parameterFeeds()), ...buffers.current()]),
+      restore(saved) {
+        for (const { name, dims } of [...trainedSlots, ...bufferSlots]) {
+          const value = saved.get(name);
+          if (value === undefined || value.dtype !== 'float32' || value.dims.join() !== dims.join()) {
+            throw new LatheError(
+              'corrupt',
+              `the checkpoint does not fit the model: "${name}" should be float32 [${dims}], it ${value === undefined ? 'is missing' : `is ${value.dtype} [${value.dims}]`}`,
+            );
+          }
+          fill(name, value);
+        }
+      },
+    },
+  };
+}
+
+function copyInto(target: Tensor, source: Tensor): void {
+  (target.data as Float32Array).set(source.data as Float32Array);
+}
+
+function isFiniteStep({ loss, gradientNorm }: StepResult): boolean {
+  return Number.isFinite(loss) && Number.isFinite(gradientNorm);
 }
 
 function scalarFeeds(optimizer: Optimizer, step: number, learningRate: number): Record<string, Tensor> {

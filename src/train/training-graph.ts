@@ -11,6 +11,7 @@ import {
   type Value,
   type ValueInfo,
 } from '../graph/index.ts';
+import { bufferUpdates } from '../nn/index.ts';
 import type { Optimizer } from './optimizers/optimizer.ts';
 
 export interface TrainingGraphOptions {
@@ -32,10 +33,22 @@ export interface ParameterSlot {
   readonly state: readonly { readonly name: string; readonly input: string; readonly next: string }[];
 }
 
+/** State that a step changes without a gradient (running statistics): its place as input and output of a step. */
+export interface BufferSlot {
+  readonly name: string;
+  readonly dims: readonly number[];
+  /** The output that holds the updated value. */
+  readonly next: string;
+}
+
 export interface TrainingGraph {
-  /** Inputs: the batch, parameters, optimizer state, scalars. Outputs: loss, gradient norm, metrics, new parameters and state. */
+  /**
+   * Inputs: the batch, parameters, optimizer state, buffers, scalars. Outputs: loss, gradient norm, metrics, new
+   * parameters, state and buffers.
+   */
   readonly model: Model;
   readonly parameters: readonly ParameterSlot[];
+  readonly buffers: readonly BufferSlot[];
   /** Names of the float32 scalar inputs, those of the optimizer. */
   readonly scalars: readonly string[];
   readonly loss: 'loss';
@@ -44,11 +57,12 @@ export interface TrainingGraph {
 
 /** Gradient accumulation splits a step in two: the sum over micro-batches, and the update from the sum. */
 export interface AccumulatingGraphs {
-  /** Inputs: the micro-batch, parameters, the sums so far. Outputs: loss, its weight, the new sums. */
+  /** Inputs: the micro-batch, parameters, buffers, the sums so far. Outputs: loss, its weight, the new sums and buffers. */
   readonly accumulate: Model;
   /** Inputs: parameters, state, sums, scalars and `total_weight`. Outputs: as of a training graph, without the loss. */
   readonly apply: Model;
   readonly parameters: readonly ParameterSlot[];
+  readonly buffers: readonly BufferSlot[];
   /** The input (and, with `_next`, output) that holds the sum for a parameter. */
   readonly sumOf: (parameter: string) => string;
   readonly scalars: readonly string[];
@@ -60,17 +74,22 @@ const GRADIENT_NORM = 'gradient_norm';
 
 /**
  * One whole step as a plain ONNX graph: forward, loss, gradients, clipping and the optimizer's update. `model` has the
- * scalar output `loss` (see `attachLoss`). Runs on any ONNX Runtime; nothing in it is specific to training builds.
+ * scalar output `loss` (see `attachLoss`); what its outputs say of buffers (`bufferUpdates`) goes on from step to step. Runs on any ONNX Runtime; nothing in it is specific to training builds.
  */
 export function trainingGraph(model: Model, options: TrainingGraphOptions): TrainingGraph {
   const slots = slotsOf(model, options);
-  const differentiated = gradient(model, { of: 'loss', withRespectTo: options.trainable });
+  const buffers = bufferSlots(model, options.trainable);
+  const differentiated = gradient(withBuffersAsInputs(model, buffers), {
+    of: 'loss',
+    withRespectTo: options.trainable,
+  });
   const b = new GraphBuilder({ opset: opsetOf(differentiated)!, extending: differentiated.graph });
   const gradients = new Map(options.trainable.map((name) => [name, `${name}_grad`]));
   const update = emitUpdate(b, slots, gradients, options);
   const outputs = [
     ...differentiated.graph.outputs.filter(({ name }) => name === 'loss' || options.metricOutputs?.includes(name)),
     ...update.outputs,
+    ...buffers.map(({ next, dims }) => tensorInfo(next, { dtype: 'float32', shape: dims })),
   ];
   return {
     model: assemble(
@@ -83,6 +102,7 @@ export function trainingGraph(model: Model, options: TrainingGraphOptions): Trai
       },
     ),
     parameters: slots,
+    buffers,
     scalars: options.optimizer.scalars,
     loss: 'loss',
     gradientNorm: update.gradientNorm,
@@ -95,14 +115,16 @@ export function trainingGraph(model: Model, options: TrainingGraphOptions): Trai
  */
 export function accumulatingGraphs(model: Model, options: TrainingGraphOptions): AccumulatingGraphs {
   const slots = slotsOf(model, options);
+  const buffers = bufferSlots(model, options.trainable);
+  const forward = withBuffersAsInputs(model, buffers);
   const weighted = new GraphBuilder({ opset: opsetOf(model)!, extending: model.graph });
   const total = weighted.mul('loss', 'loss_weight');
   const withTotal: Model = {
-    ...model,
+    ...forward,
     graph: {
-      ...model.graph,
-      nodes: [...model.graph.nodes, ...weighted.nodes],
-      outputs: [...model.graph.outputs, tensorInfo(total, { dtype: 'float32', shape: [] })],
+      ...forward.graph,
+      nodes: [...forward.graph.nodes, ...weighted.nodes],
+      outputs: [...forward.graph.outputs, tensorInfo(total, { dtype: 'float32', shape: [] })],
     },
   };
   const differentiated = gradient(withTotal, { of: total, withRespectTo: options.trainable });
@@ -124,6 +146,7 @@ export function accumulatingGraphs(model: Model, options: TrainingGraphOptions):
         ({ name }) => name === 'loss' || name === 'loss_weight' || options.metricOutputs?.includes(name),
       ),
       ...sumOutputs,
+      ...buffers.map(({ next, dims }) => tensorInfo(next, { dtype: 'float32', shape: dims })),
     ],
     without: new Set(options.trainable),
   });
@@ -147,6 +170,7 @@ export function accumulatingGraphs(model: Model, options: TrainingGraphOptions):
     accumulate,
     apply,
     parameters: slots,
+    buffers,
     sumOf,
     scalars: options.optimizer.scalars,
     gradientNorm: update.gradientNorm,
@@ -169,6 +193,24 @@ function slotsOf(model: Model, { trainable, optimizer }: TrainingGraphOptions): 
       }),
     };
   });
+}
+
+function bufferSlots(model: Model, trainable: readonly string[]): BufferSlot[] {
+  return bufferUpdates(model).map(({ name, next }) => {
+    if (trainable.includes(name)) {
+      throw new LatheError('usage', `"${name}" cannot be trained: the output "${next}" gives its next value`);
+    }
+    return { name, dims: model.graph.initializers.get(name)!.dims, next };
+  });
+}
+
+/** Before the gradient is built, so that no rule takes a value that will change for a constant. */
+function withBuffersAsInputs(model: Model, buffers: readonly BufferSlot[]): Model {
+  if (buffers.length === 0) return model;
+  const initializers = new Map(model.graph.initializers);
+  for (const { name } of buffers) initializers.delete(name);
+  const inputs = buffers.map(({ name, dims }) => tensorInfo(name, { dtype: 'float32', shape: dims }));
+  return { ...model, graph: { ...model.graph, initializers, inputs: [...model.graph.inputs, ...inputs] } };
 }
 
 /** Clipping and the optimizer, for parameters whose gradients are the given values. */
