@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { type DataType, numbersOf, tensor, tensorFrom } from '../base/index.ts';
-import { encodeModel, evaluate, GraphBuilder, type Model, type Shape, stored, string } from '../graph/index.ts';
+import { encodeModel, evaluate, GraphBuilder, int, type Model, type Shape, stored, string } from '../graph/index.ts';
 import { type GradientOptions, gradient, rule } from './index.ts';
 
 /** mean((x w + c)²), with a batch of any size. */
@@ -357,15 +357,25 @@ describe('rules refuse', () => {
     ],
     [
       'a rank that is not known',
-      one('Reshape', { x: ['float32', [2, 3]], shape: ['int64', ['rank']] }, {}),
+      ofUnknownRank('Softsign', (build, y) => build.op('Transpose', [y])),
       'x',
-      'ReduceSum (of "loss"): the number of dimensions of "reshape" is not known\n' +
+      'Transpose (of "transpose"): the number of dimensions of "softsign" is not known\n' +
         '  Give it a shape in the value_info of the model; the dimensions themselves may stay open.',
     ],
   ];
 
   it.each(rows)('%s', (_, model, by, message) => {
     expect(messageOf(model, { of: 'loss', withRespectTo: [by] })).toBe(message);
+  });
+
+  it('nothing where all of an unknown number of dimensions are reduced', () => {
+    for (const reduction of ['ReduceSum', 'ReduceMean']) {
+      const model = ofUnknownRank('Exp', (_, y) => y, reduction);
+      const feeds = { x: tensorFrom('float32', [0, 1, 2, 3, 4, 5], [2, 3]), shape: tensorFrom('int64', [3, 2]) };
+      const slopes = numbersOf(evaluate(gradient(model, { of: 'loss', withRespectTo: ['x'] }), feeds).x_grad!);
+      const share = reduction === 'ReduceSum' ? 1 : 1 / 6;
+      expect(slopes.map((slope, index) => Math.abs(slope / (share * Math.exp(index)) - 1) < 1e-6)).not.toContain(false);
+    }
   });
 
   it('to differentiate by integers', () => {
@@ -375,6 +385,18 @@ describe('rules refuse', () => {
     );
   });
 });
+
+/** Something of a value whose rank nobody knows, reduced to one number. */
+function ofUnknownRank(
+  opType: string,
+  then: (build: GraphBuilder, value: string) => string,
+  reduction = 'ReduceSum',
+): Model {
+  const build = new GraphBuilder();
+  const reshaped = build.reshape(build.input('x', 'float32', [2, 3]), build.input('shape', 'int64', ['rank']));
+  build.output(build.op(reduction, [then(build, build.op(opType, [reshaped]))], { keepdims: int(0) }, 'loss'));
+  return build.build();
+}
 
 /** The model with another name for one of its values. */
 function renamed(model: Model, from: string, to: string): Model {

@@ -20,7 +20,7 @@ import { raisedOperatorSet } from './operator-set.ts';
 import type { GradientOptions } from './options.ts';
 import { dependencyPath, describePath } from './path.ts';
 import { recognizeGelu } from './recognize.ts';
-import type { GradientRow, GradientRule } from './rule.ts';
+import { type GradientRow, type GradientRule, refused } from './rule.ts';
 import { GRADIENT_RULES } from './rules.ts';
 import { scalarOf, zerosLike } from './shapes.ts';
 
@@ -54,6 +54,8 @@ interface Plan {
   readonly active: ReadonlySet<string>;
 }
 
+const ON_INTEGERS = refused('it works on quantized integers, which gradients leave by DequantizeLinear alone');
+
 /** Finds the nodes between the wanted values and `of`; only those are differentiated. */
 function planWalk(
   nodes: readonly Node[],
@@ -63,13 +65,21 @@ function planWalk(
   options: GradientOptions,
 ): Plan {
   const active = new Set(options.withRespectTo);
+  const quantized = new Set<string>();
   const candidates: { node: Node; row: GradientRow | undefined }[] = [];
   for (const node of nodes) {
     if (!readsOf(node).some((name) => active.has(name))) continue;
     const row = rowOf(node, rules);
     if (row?.kind === 'noGradient') continue;
-    candidates.push({ node, row });
-    for (const name of node.outputs) if (name !== '' && mayCarryGradient(types.get(name))) active.add(name);
+    const through = row?.kind === 'rule' && row.straightThrough === true;
+    const onIntegers = !through && readsOf(node).some((name) => quantized.has(name));
+    candidates.push({ node, row: onIntegers ? ON_INTEGERS : row });
+    for (const name of node.outputs) {
+      const carries = mayCarryGradient(types.get(name));
+      if (name === '' || !(carries || through || onIntegers)) continue;
+      active.add(name);
+      if (!carries) quantized.add(name);
+    }
   }
   const reached = new Set([options.of]);
   const steps: { node: Node; rule: GradientRule }[] = [];

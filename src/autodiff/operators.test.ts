@@ -36,6 +36,8 @@ interface Case {
   readonly inputs: Readonly<Record<string, Input>>;
   /** One node, or a few: the values to differentiate. */
   readonly build: (build: GraphBuilder, values: readonly Value[], dtype: 'float32' | 'float64') => Value | Value[];
+  /** For operators that round: the smooth function that their gradient is of, of which differences are taken. */
+  readonly smooth?: Case['build'];
   readonly opset?: number;
   /** Differentiate by these alone. */
   readonly by?: readonly string[];
@@ -148,6 +150,11 @@ type RuleName = {
 
 const scaled = (dtype: 'float32' | 'float64', value: number): Tensor => tensorFrom(dtype, value);
 
+const SCALE = 0.02;
+const ZERO_POINT = 100;
+/** What step 0 and step 255 stand for, with half a step that still rounds to them. */
+const limitOf = (step: number): number => SCALE * (step + (step === 0 ? -0.5 : 0.5) - ZERO_POINT);
+
 const ROWS = {
   Abs: unary('Abs', avoiding(0)),
   Acos: unary('Acos', unit),
@@ -172,6 +179,7 @@ const ROWS = {
     },
   ],
   CastLike: [{ inputs: { x: of([2, 3]), like: of([1]) }, build: node('CastLike'), by: ['x'] }],
+  Celu: [...unary('Celu', avoiding(0)), ...unary('Celu', avoiding(0), { alpha: float(0.4) })],
   Clip: [
     ...[
       [-0.5, 0.8],
@@ -212,6 +220,31 @@ const ROWS = {
         }),
     })),
   ),
+  DepthToSpace: ['DCR', 'CRD'].map((mode) => ({
+    inputs: { x: of([2, 12, 2, 3]) },
+    build: node('DepthToSpace', { blocksize: int(2), mode: string(mode) }),
+  })),
+  DequantizeLinear: [
+    {
+      inputs: { x: { dims: [2, 3], dtype: 'int32', values: [5, -9, 0, 127, 3, -128] }, scale: of([], positive) },
+      build: node('DequantizeLinear'),
+    },
+    {
+      inputs: {
+        x: { dims: [2, 3, 2], dtype: 'int32', values: [5, -9, 0, 127, 3, -128, 1, 2, 3, 4, 5, 6] },
+        scale: of([3], positive),
+      },
+      build: node('DequantizeLinear', { axis: int(-2) }),
+    },
+    {
+      inputs: { scale: of([1], positive) },
+      build: (build, [scale]) => {
+        const x = build.constant(tensor('uint8', [4], Uint8Array.of(0, 7, 128, 255)));
+        return build.op('DequantizeLinear', [x, scale, build.constant(tensor('uint8', [1], Uint8Array.of(128)))]);
+      },
+      onlyStatic: 'a list of scales of unknown length is one for each place of an axis',
+    },
+  ],
   Div: binary('Div', real, positive),
   Dropout: [
     { inputs: { x: of([2, 3]) }, build: node('Dropout') },
@@ -223,6 +256,18 @@ const ROWS = {
           build.constant(scaled(dtype, 0.4)),
           build.constant(tensor('bool', [], new Uint8Array(1))),
         ]),
+    },
+  ],
+  DynamicQuantizeLinear: [
+    {
+      inputs: { x: of([3, 4]) },
+      build: (build, [x], dtype) => {
+        const single = dtype === 'float64' ? build.cast(x!, 1) : x!; // the operator is of float32 alone
+        const quantized = build.node('DynamicQuantizeLinear', [single], { outputs: 3 });
+        const y = build.op('DequantizeLinear', quantized);
+        return dtype === 'float64' ? build.cast(y, 11) : y;
+      },
+      smooth: (build, [x]) => build.identity(x!),
     },
   ],
   Einsum: (
@@ -385,6 +430,7 @@ const ROWS = {
   ],
   Mean: [{ inputs: { a: of([2, 3]), b: of([3]), c: of([2, 1]) }, build: node('Mean') }],
   Min: [...binary('Min', real, real), { inputs: { a: of([2, 3]), b: of([3]), c: of([2, 1]) }, build: node('Min') }],
+  Mish: unary('Mish', real, {}, 18),
   Mod: [
     {
       inputs: { a: of([2, 3], [5.3, -4.1, 0.4, 2.2, -0.3, 7.9]), b: of([3], [2, 3, -1.5]) },
@@ -413,6 +459,24 @@ const ROWS = {
       opset: 18,
     },
   ],
+  PRelu: [
+    ...(
+      [
+        [[2, 3], [3]],
+        [
+          [2, 3, 2, 2],
+          [3, 1, 1],
+        ],
+        [
+          [2, 3],
+          [2, 3],
+        ],
+        [[4], [1]],
+        [[2, 2], []],
+      ] as const
+    ).map(([x, slope]) => ({ inputs: { x: of(x, avoiding(0)), slope: of(slope) }, build: node('PRelu') })),
+    { inputs: { x: of([3], avoiding(0)), slope: of([3]) }, build: node('PRelu'), by: ['slope'], opset: 16 },
+  ],
   Pow: [
     ...binary('Pow', positive, real),
     ...[2, 3, 1, 0.5, -1.5, 0].map((exponent) => ({
@@ -422,6 +486,17 @@ const ROWS = {
     })),
     { inputs: { x: of([4], [0, -1, 2, 3]) }, build: (build, [x]) => build.op('Pow', [x!, build.scalar(2, 'int64')]) },
     { inputs: { x: of([3], positive), n: integers([3], [0, 3, 2]) }, build: node('Pow') },
+  ],
+  QuantizeLinear: [
+    // Some of what is drawn lies beyond the range of the integers.
+    ...(['uint8', 'int8'] as const).map((type) => ({
+      inputs: { x: of([3, 40], avoiding(limitOf(0), limitOf(255))) },
+      build: (build: GraphBuilder, [x]: readonly Value[], dtype: 'float32' | 'float64') =>
+        quantizedBy(build, x!, build.constant(scaled(dtype, SCALE)), type),
+      smooth: (build: GraphBuilder, [x]: readonly Value[], dtype: 'float32' | 'float64') =>
+        build.op('Clip', [x, ...[0, 255].map((step) => build.constant(scaled(dtype, limitOf(step))))]),
+      opset: 19,
+    })),
   ],
   Reciprocal: unary('Reciprocal', positive),
   ReduceL1: reduction('ReduceL1', avoiding(0)),
@@ -527,6 +602,10 @@ const ROWS = {
   ],
   Softplus: unary('Softplus', real),
   Softsign: unary('Softsign', real),
+  SpaceToDepth: [
+    { inputs: { x: of([2, 2, 4, 6]) }, build: node('SpaceToDepth', { blocksize: int(2) }) },
+    { inputs: { x: of([1, 1, 3, 3]) }, build: node('SpaceToDepth', { blocksize: int(3) }) },
+  ],
   Split: [
     {
       inputs: { x: of([2, 6]) },
@@ -551,6 +630,10 @@ const ROWS = {
   ],
   Tan: unary('Tan', unit),
   Tanh: unary('Tanh', real),
+  ThresholdedRelu: [
+    ...unary('ThresholdedRelu', avoiding(1)),
+    ...unary('ThresholdedRelu', avoiding(0.2), { alpha: float(0.2) }),
+  ],
   Tile: [
     { inputs: { x: of([2, 3]) }, build: (build, [x]) => build.op('Tile', [x!, build.int64s([2, 3])]) },
     { inputs: { x: of([2, 1]), n: integers([2], [1, 4]) }, build: node('Tile') },
@@ -592,6 +675,13 @@ const ROWS = {
   ],
 } satisfies Record<RuleName, readonly Case[]>;
 
+/** Quantizes with a zero point of 100, or of -28 in signed integers: both stand for the same numbers. */
+function quantizedBy(build: GraphBuilder, x: Value, scale: Value, type: 'uint8' | 'int8'): Value {
+  const data = type === 'uint8' ? Uint8Array.of(ZERO_POINT) : Int8Array.of(ZERO_POINT - 128);
+  const zeroPoint = build.constant(tensor(type, [], data));
+  return build.op('DequantizeLinear', [build.op('QuantizeLinear', [x, scale, zeroPoint]), scale, zeroPoint]);
+}
+
 function lossCases(opType: string): readonly Case[] {
   const uses: readonly { scores: number[]; labels: Input; weights?: number[]; attributes: Attributes }[] = [
     { scores: [3, 4], labels: integers([3], [0, 3, 1]), attributes: {} },
@@ -627,14 +717,20 @@ function feedsOf(inputs: Case['inputs'], dtype: 'float32' | 'float64'): Feeds {
 }
 
 /** Σ weight y over all elements of the outputs, with a weight for each element as a further input. */
-function weighted(given: Case, dtype: 'float32' | 'float64', symbolic: boolean, weights: Feeds | undefined): Model {
+function weighted(
+  given: Case,
+  dtype: 'float32' | 'float64',
+  symbolic: boolean,
+  weights: Feeds | undefined,
+  construct = given.build,
+): Model {
   const build = new GraphBuilder({ opset: given.opset ?? 17 });
   const shapeOf = (name: string, dims: readonly number[], fixed = 0): Shape =>
     symbolic ? dims.map((dim, axis) => (axis < dims.length - fixed ? `${name}_${axis}` : dim)) : dims;
   const values = Object.entries(given.inputs).map(([name, { dims, dtype: kind = 'float', fixed }]) =>
     build.input(name, kind === 'float' ? dtype : kind, shapeOf(name, dims, fixed)),
   );
-  const outputs = [given.build(build, values, dtype)].flat();
+  const outputs = [construct(build, values, dtype)].flat();
   if (weights === undefined) {
     for (const output of outputs) build.output(output);
     return build.build();
@@ -742,7 +838,8 @@ describe.each(Object.entries(ROWS as Readonly<Record<string, readonly Case[]>>))
     for (const name of by) {
       const result = exact[`${name}_grad`]!;
       expect(result.dims).toEqual(feeds[name]!.dims);
-      expectClose(result, differences(forward, feeds, name), 1e-6, 1e-9, `${name}_grad by differences`);
+      const expected = differences(weighted(given, 'float64', false, weights, given.smooth), feeds, name);
+      expectClose(result, expected, 1e-6, 1e-9, `${name}_grad by differences`);
     }
     const shapes = [false, ...(given.onlyStatic === undefined ? [true] : [])];
     for (const symbolic of shapes) {

@@ -8,6 +8,8 @@ export interface GradientRule {
   readonly kind: 'rule';
   /** The oldest operator set that the nodes of this rule exist in. */
   readonly operatorSet: number;
+  /** Whether it takes or gives quantized integers, whose gradients are those of the numbers that they were rounded from. */
+  readonly straightThrough?: true;
   /** The gradients of the node's inputs; undefined stands for zero. Asked only where some output has a gradient. */
   readonly gradients: (context: GradientContext) => readonly (Value | undefined)[];
 }
@@ -52,6 +54,11 @@ export interface GradientContext {
 
 export function rule(gradients: GradientRule['gradients'], operatorSet = 13): GradientRule {
   return { kind: 'rule', operatorSet, gradients };
+}
+
+/** A rule by which gradients pass through quantized integers. */
+export function straightThrough(gradients: GradientRule['gradients'], operatorSet = 13): GradientRule {
+  return { ...rule(gradients, operatorSet), straightThrough: true };
 }
 
 export function noGradient(reason: string): NoGradient {

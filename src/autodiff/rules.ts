@@ -9,7 +9,9 @@ import { LAYOUT } from './rules/layout.ts';
 import { LOSS } from './rules/loss.ts';
 import { MATRIX } from './rules/matrix.ts';
 import { NORMALIZATION } from './rules/normalization.ts';
+import { QUANTIZATION } from './rules/quantization.ts';
 import { REDUCTION } from './rules/reduction.ts';
+import { SPACE } from './rules/space.ts';
 import { TRIGONOMETRY } from './rules/trigonometry.ts';
 
 const comparison = noGradient('a comparison has no gradient');
@@ -30,7 +32,9 @@ export const GRADIENT_RULES = {
   ...LOSS,
   ...MATRIX,
   ...NORMALIZATION,
+  ...QUANTIZATION,
   ...REDUCTION,
+  ...SPACE,
   ...TRIGONOMETRY,
   And: logic,
   ArgMax: position,

@@ -2,7 +2,7 @@ import { LatheError } from '../base/errors.ts';
 import { formatDims } from '../base/shape.ts';
 import type { Tensor } from '../base/tensor.ts';
 import { describeNode } from './attributes.ts';
-import { bindAttributes, type Functions, functionsOf } from './functions.ts';
+import { bodyOf, type Functions, functionsOf } from './functions.ts';
 import type { FunctionDefinition, Graph, Model, Node, OperatorSet, ValueInfo } from './ir.ts';
 import { runReference } from './operators/references.ts';
 import { readsOf } from './reads.ts';
@@ -147,23 +147,18 @@ function runFunction(
   call: Node,
   inputs: readonly (Tensor | undefined)[],
 ): readonly Tensor[] {
-  const scope = scopeIn(undefined);
-  definition.inputs.forEach((name, index) => {
-    const value = inputs[index];
-    if (value !== undefined) scope.values.set(name, value);
-  });
   if (run.depth === DEPTH_LIMIT)
     throw new LatheError('invalid-model', `${describeNode(call)}: more than ${DEPTH_LIMIT} functions deep`, {
       hint: 'A function must not call itself.',
     });
-  const opsets = definition.opsets.length === 0 ? run.opsets : versions(definition.opsets);
-  const inner: Run = { ...run, opsets, depth: run.depth + 1 };
-  for (const node of definition.nodes) {
-    const bound = bindAttributes(node, call, definition);
-    // An optional input that the call leaves out is left out inside as well.
-    const known = bound.inputs.map((name) => (definition.inputs.includes(name) && !scope.values.has(name) ? '' : name));
-    runNode(inner, { ...bound, inputs: known }, scope);
+  const scope = scopeIn(undefined);
+  const body = bodyOf(definition, call);
+  for (const { name, given } of body.inputs) {
+    const value = inputs[call.inputs.indexOf(given)];
+    if (value !== undefined) scope.values.set(name, value);
   }
+  const opsets = body.opsets === undefined ? run.opsets : versions(body.opsets);
+  for (const node of body.nodes) runNode({ ...run, opsets, depth: run.depth + 1 }, node, scope);
   return definition.outputs.map((name) => valueIn(scope, name, () => describeNode(call)));
 }
 

@@ -1,4 +1,4 @@
-import type { Attribute, FunctionDefinition, Graph, Model, Node } from './ir.ts';
+import type { Attribute, FunctionDefinition, Graph, Model, Node, OperatorSet } from './ir.ts';
 
 /** The functions of a model, to be found by the nodes that call them. */
 export interface Functions {
@@ -12,9 +12,34 @@ export function functionsOf(model: Pick<Model, 'functions'>): Functions {
   return { definitionOf: (node) => known.get(key(node.domain, node.opType, node.overload)) };
 }
 
-/** A node of a function's body with its references to attributes replaced by what the call gives, or the defaults. */
-export function bindAttributes(node: Node, call: Node, definition: FunctionDefinition): Node {
-  return bind(node, new Map([...definition.attributeDefaults, ...call.attributes]));
+/** The body of a function as one call sees it. */
+export interface FunctionBody {
+  /** The values of the body that stand for those of the call, where it gives them. */
+  readonly inputs: readonly { readonly name: string; readonly given: string }[];
+  readonly nodes: readonly Node[];
+  readonly outputs: readonly string[];
+  /** Undefined where the function has none of its own: those of the caller. */
+  readonly opsets: readonly OperatorSet[] | undefined;
+}
+
+/**
+ * The body with references to attributes replaced by what the call gives, or the defaults; an optional input that the
+ * call leaves out is left out inside as well.
+ */
+export function bodyOf(definition: FunctionDefinition, call: Node): FunctionBody {
+  const given = new Map([...definition.attributeDefaults, ...call.attributes]);
+  const inputs = definition.inputs.map((name, index) => ({ name, given: call.inputs[index] ?? '' }));
+  const missing = new Set(inputs.filter((input) => input.given === '').map(({ name }) => name));
+  const known = (node: Node): Node =>
+    node.inputs.some((name) => missing.has(name))
+      ? { ...node, inputs: node.inputs.map((name) => (missing.has(name) ? '' : name)) }
+      : node;
+  return {
+    inputs: inputs.filter((input) => input.given !== ''),
+    nodes: definition.nodes.map((node) => known(bind(node, given))),
+    outputs: definition.outputs,
+    opsets: definition.opsets.length === 0 ? undefined : definition.opsets,
+  };
 }
 
 function bind(node: Node, given: ReadonlyMap<string, Attribute>): Node {

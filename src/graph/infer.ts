@@ -1,6 +1,6 @@
 import { LatheError } from '../base/errors.ts';
 import { describeNode } from './attributes.ts';
-import { bindAttributes, type Functions, functionsOf } from './functions.ts';
+import { bodyOf, type Functions, functionsOf } from './functions.ts';
 import type {
   Dimension,
   FunctionDefinition,
@@ -231,21 +231,18 @@ function inferFunction(
   run: Run,
 ): readonly (InferredValue | undefined)[] {
   return nested(run, node, () => {
+    const body = bodyOf(definition, node);
     const scope: Scope = {
       parent: undefined,
       values: new Map(),
       declared: new Map(),
-      opsets: definition.opsets.length === 0 ? caller.opsets : opsetsOf(definition),
+      opsets: body.opsets === undefined ? caller.opsets : opsetsOf({ opsets: body.opsets }),
     };
-    for (const [index, name] of definition.inputs.entries()) {
-      const value = lookUp(caller, node.inputs[index] ?? '');
+    for (const { name, given } of body.inputs) {
+      const value = lookUp(caller, given);
       if (value !== undefined) scope.values.set(name, value);
     }
-    inferNodes(
-      definition.nodes.map((inner) => bindAttributes(inner, node, definition)),
-      scope,
-      run,
-    );
+    inferNodes(body.nodes, scope, run);
     return definition.outputs.map((name) => lookUp(scope, name));
   });
 }

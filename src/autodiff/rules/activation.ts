@@ -1,5 +1,6 @@
 import { float, floatOf, stringOf, type Value } from '../../graph/index.ts';
-import type { GradientContext } from '../rule.ts';
+import { sumToInput } from '../broadcast.ts';
+import { type GradientContext, rule } from '../rule.ts';
 import { scalarLike } from '../shapes.ts';
 import { elementwise } from './arithmetic.ts';
 
@@ -19,6 +20,35 @@ export const ACTIVATION = {
     const { build, node } = context;
     const slope = scalarLike(context, floatOf(node, 'alpha', 0.01), x);
     return build.where(build.greater(x, scalarLike(context, 0, x)), dy, build.mul(dy, slope));
+  }),
+  PRelu: rule((context) => {
+    const { build } = context;
+    const [x, slope, dy] = [context.input(0), context.input(1), context.outputGradient(0)];
+    const zero = scalarLike(context, 0, x);
+    const positive = build.greater(x, zero);
+    return [
+      context.needs(0) ? build.where(positive, dy, build.mul(dy, slope)) : undefined,
+      context.needs(1) ? sumToInput(context, build.where(positive, zero, build.mul(dy, x)), x, slope) : undefined,
+    ];
+  }),
+  ThresholdedRelu: elementwise((context, dy, x) => {
+    const { build, node } = context;
+    const above = build.greater(x, scalarLike(context, floatOf(node, 'alpha', 1), x));
+    return build.where(above, dy, scalarLike(context, 0, x));
+  }),
+  // e^(x/alpha) = y/alpha + 1 for x <= 0
+  Celu: elementwise((context, dy, x) => {
+    const { build, node } = context;
+    const one = scalarLike(context, 1, x);
+    const slope = build.add(build.div(context.output(0), scalarLike(context, floatOf(node, 'alpha', 1), x)), one);
+    return build.mul(dy, build.where(build.greater(x, scalarLike(context, 0, x)), one, slope));
+  }),
+  // y = x t with t = tanh(softplus(x)): t + x (1 - t²) sigmoid(x)
+  Mish: elementwise((context, dy, x) => {
+    const { build } = context;
+    const t = build.op('Tanh', [build.op('Softplus', [x])]);
+    const rest = build.sub(scalarLike(context, 1, x), build.mul(t, t));
+    return build.mul(dy, build.add(t, build.mul(build.mul(x, rest), build.op('Sigmoid', [x]))));
   }),
   // alpha eˣ = y + alpha for x <= 0
   Elu: elementwise((context, dy, x) => exponentialBelowZero(context, dy, x, floatOf(context.node, 'alpha', 1), 1)),

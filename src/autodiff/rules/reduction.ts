@@ -1,5 +1,5 @@
 import { numbersOf } from '../../base/index.ts';
-import { intOf, intsOf, type Value } from '../../graph/index.ts';
+import { int, intOf, intsOf, type Value } from '../../graph/index.ts';
 import { type GradientContext, type GradientRule, rule } from '../rule.ts';
 import { castLike, knownSize, scalarLike, shapeValue } from '../shapes.ts';
 
@@ -15,7 +15,8 @@ function reduction(
     const x = context.input(0);
     const kept = (value: Value): Value => keepAxes(context, value);
     const { value, expanded } = gradient(context, kept(context.outputGradient(0)), x, () => kept(context.output(0)));
-    return [expanded ? value : build.expand(value, shapeValue(context, x))];
+    const shape = (): Value => (context.typeOf(x)?.shape === undefined ? build.shape(x) : shapeValue(context, x));
+    return [expanded ? value : build.expand(value, shape())];
   });
 }
 
@@ -54,6 +55,7 @@ export const REDUCTION = {
     const { build } = context;
     const axes = constantAxes(context);
     if (axes === undefined || axes.length === 0) throw context.unsupported('the axes are not constant');
+    if (axes === 'all') throw context.unsupported('the number of dimensions of its input is not known');
     const [zero, one] = [scalarLike(context, 0, x), scalarLike(context, 1, x)];
     const isZero = build.equal(x, zero);
     const nonZero = build.where(isZero, one, x);
@@ -69,12 +71,13 @@ export const REDUCTION = {
 function sumKept(context: GradientContext, value: Value): Value {
   const { build } = context;
   const axes = constantAxes(context);
+  if (axes === 'all') return build.op('ReduceSum', [value], { keepdims: int(1) });
   if (axes === undefined) return build.reduceSum(value, context.input(1));
   return axes.length === 0 ? value : build.reduceSum(value, axes);
 }
 
-/** The reduced axes where they are constant, else undefined. */
-function constantAxes(context: GradientContext): readonly number[] | undefined {
+/** The reduced axes where they are constant ("all" where nobody knows how many there are), else undefined. */
+function constantAxes(context: GradientContext): readonly number[] | 'all' | undefined {
   const { node } = context;
   const attribute = intsOf(node, 'axes');
   if (attribute !== undefined && attribute.length > 0) return attribute;
@@ -84,7 +87,7 @@ function constantAxes(context: GradientContext): readonly number[] | undefined {
     if (input.data.length > 0) return numbersOf(input);
   }
   if (intOf(node, 'noop_with_empty_axes', 0) !== 0) return [];
-  return context.shapeOf(context.input(0)).map((_, axis) => axis);
+  return context.typeOf(context.input(0))?.shape?.map((_, axis) => axis) ?? 'all';
 }
 
 /** `value`, shaped like the output, with the reduced axes as 1. */
@@ -93,6 +96,7 @@ function keepAxes(context: GradientContext, value: Value): Value {
   if (intOf(node, 'keepdims', 1) !== 0) return value;
   const axes = constantAxes(context);
   // Where all axes go, a scalar is left, which broadcasts as it is.
+  if (axes === 'all') return value;
   if (axes !== undefined) return axes.length === 0 || isScalar(context) ? value : build.unsqueeze(value, axes);
   const reduced = context.input(1);
   const ones = build.expand(build.int64s([1]), build.shape(reduced));
@@ -106,9 +110,10 @@ function isScalar(context: GradientContext): boolean {
 /** 1 / (number of elements that each output is the mean of). */
 function reciprocalCount(context: GradientContext, x: Value): Value {
   const { build } = context;
-  const shape = context.shapeOf(x);
+  const shape = context.typeOf(x)?.shape;
   const axes = constantAxes(context);
-  const count = axes && knownSize(axes.map((axis) => shape.at(axis) ?? null));
+  const count =
+    axes === undefined || axes === 'all' ? undefined : knownSize(axes.map((axis) => shape?.at(axis) ?? null));
   if (count !== undefined) return scalarLike(context, 1 / count, x);
   const sizes = [x, context.output(0)].map((value) => castLike(context, build.op('Size', [value]), x));
   return build.div(sizes[1]!, sizes[0]!);

@@ -15,7 +15,9 @@ import { LOGIC } from './references/logic.ts';
 import { LOSS } from './references/loss.ts';
 import { MATRIX } from './references/matrix.ts';
 import { NORMALIZATION } from './references/normalization.ts';
+import { QUANTIZATION } from './references/quantization.ts';
 import { REDUCTION } from './references/reduction.ts';
+import { SPACE } from './references/space.ts';
 
 /** The definition of every operator that Lathe knows, computed plainly in float64. */
 export const REFERENCES = {
@@ -31,7 +33,9 @@ export const REFERENCES = {
   ...LOSS,
   ...MATRIX,
   ...NORMALIZATION,
+  ...QUANTIZATION,
   ...REDUCTION,
+  ...SPACE,
 } satisfies Record<OperatorName, Reference>;
 
 /** Runs one node. Errors name it; an operator without a reference is one. */

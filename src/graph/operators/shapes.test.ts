@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { type DataType, type Tensor, tensor, tensorFrom } from '../../base/index.ts';
 import { float, floats, int, ints, string, strings, tensorAttribute } from '../attributes.ts';
 import { type Attributes, tensorInfo } from '../builder.ts';
+import { evaluateDimension } from '../dimension.ts';
 import { inferTypes } from '../infer.ts';
 import type { Model, Shape, StoredTensor, ValueInfo } from '../ir.ts';
 import { stored } from '../stored.ts';
 import { formatType } from '../value-types.ts';
 import { OPERATORS } from './names.ts';
+import { sliceLength } from './shapes/indexing.ts';
 
 /** `float32[batch, 3]` is an input of that type, a tensor a constant, and undefined an input left out. */
 type Input = string | Tensor | undefined;
@@ -393,6 +395,13 @@ const ROWS: readonly Row[] = [
     inputs: ['float32[a, b]', ids(0), ids(2 ** 40), ids(1), ids(2)],
     gives: ['float32[a, floor((b + 1)/2)]'],
   },
+  // An end before the front: as far as the first element, in dimensions of any size.
+  {
+    operator: 'Slice',
+    inputs: ['float32[a, b]', ids(-1), ids(-100), ids(1), ids(-1)],
+    gives: ['float32[a, min(b, 99)]'],
+  },
+  { operator: 'Slice', inputs: ['float32[a, 5]', ids(-1), ids(-100), ids(1), ids(-1)], gives: ['float32[a, 5]'] },
   { operator: 'Slice', inputs: ['float32[a, b]', ids(0), ids(3), ids(1)], gives: ['float32[a, min(b, 3)]'] },
   { operator: 'Slice', inputs: ['float32[a, b]', 'int64[1]', ids(3), ids(1)], gives: ['float32[a, ?]'] },
   { operator: 'Slice', inputs: ['float32[a, b]', ids(0), ids(3), 'int64[1]'], gives: ['float32[?, ?]'] },
@@ -524,6 +533,55 @@ const ROWS: readonly Row[] = [
     gives: ['int64[1]'],
   },
   { operator: 'Size', inputs: ['float32[a, b, 3]'], gives: ['int64[]'] },
+  ...['Celu', 'Mish', 'ThresholdedRelu'].map((operator) => ({
+    operator,
+    inputs: ['float32[batch, ?, 3]'],
+    gives: ['float32[batch, ?, 3]'],
+  })),
+  { operator: 'PRelu', inputs: ['float32[a, c, h]', 'float32[c, 1]'], gives: ['float32[a, c, h]'] },
+  {
+    operator: 'DepthToSpace',
+    inputs: ['float32[a, 12, h, 5]'],
+    attributes: { blocksize: int(2) },
+    gives: ['float32[a, 3, h*2, 10]'],
+  },
+  {
+    operator: 'DepthToSpace',
+    inputs: ['float32[a, 10, h, 5]'],
+    attributes: { blocksize: int(2) },
+    gives: /the number of channels 10 is no multiple of 4/,
+  },
+  {
+    operator: 'DepthToSpace',
+    inputs: ['float32[a, 4]'],
+    attributes: { blocksize: int(2) },
+    gives: /needs 4 dimensions/,
+  },
+  {
+    operator: 'SpaceToDepth',
+    inputs: ['float32[a, c, h*2, 10]'],
+    attributes: { blocksize: int(2) },
+    gives: ['float32[a, c*4, h, 5]'],
+  },
+  { operator: 'SpaceToDepth', inputs: ['float32[a, 1, 4, 4]'], gives: /blocksize is 0/ },
+  { operator: 'QuantizeLinear', inputs: ['float32[a, 3]', 'float32[]'], gives: ['uint8[a, 3]'] },
+  { operator: 'QuantizeLinear', inputs: ['float32[a, 3]', 'float32[3]', 'int8[3]'], gives: ['int8[a, 3]'] },
+  {
+    operator: 'QuantizeLinear',
+    inputs: ['float32[a, 3]', 'float32[2]', 'int8[2]'],
+    gives: /axis 1 has 3 places, the scale 2/,
+  },
+  {
+    operator: 'QuantizeLinear',
+    inputs: ['float32[a]', 'float32[]'],
+    attributes: { output_dtype: int(3) },
+    opset: 21,
+    gives: ['int8[a]'],
+  },
+  { operator: 'DequantizeLinear', inputs: ['int8[a, 3]', 'float16[]'], gives: ['float16[a, 3]'] },
+  { operator: 'DynamicQuantizeLinear', inputs: ['float32[a, 3]'], gives: ['uint8[a, 3]', 'float32[]', 'uint8[]'] },
+  { operator: 'ReduceSum', inputs: ['float32'], attributes: { keepdims: int(0) }, gives: ['float32[]'] },
+  { operator: 'ReduceSum', inputs: ['float32'], gives: ['float32[…]'] },
   { operator: 'NegativeLogLikelihoodLoss', inputs: ['float32[n, c, d]', 'int64[n, d]'], gives: ['float32[]'] },
   {
     operator: 'NegativeLogLikelihoodLoss',
@@ -554,6 +612,24 @@ describe('shape rules', () => {
       ).toEqual(gives);
     }
   });
+
+  test.each([
+    [4, -100, -2],
+    [-1, -100, -1],
+    [-1, -4, -1],
+    [10, -3, -3],
+    [-2, -300, -2],
+    [3, -2, -1],
+  ])(
+    'a slice from %s to %s by %s of a symbolic dimension that holds its start has the length that numbers have',
+    (start, end, step) => {
+      const length = sliceLength('n', start, end, step);
+      for (let n = Math.max(1, -start); n < 310; n++) {
+        const counted = evaluateDimension(length, { n });
+        expect(Math.max(0, counted ?? Number.NaN), `n = ${n}: ${length}`).toBe(sliceLength(n, start, end, step));
+      }
+    },
+  );
 
   test('every operator has a row; If, Loop and Scan have tests of their own', () => {
     const rows = new Set(ROWS.map(({ operator }) => operator));

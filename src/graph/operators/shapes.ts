@@ -7,7 +7,9 @@ import { INDEXING } from './shapes/indexing.ts';
 import { LAYOUT } from './shapes/layout.ts';
 import { LOSS } from './shapes/loss.ts';
 import { MATMUL } from './shapes/matmul.ts';
+import { QUANTIZATION } from './shapes/quantization.ts';
 import { REDUCE } from './shapes/reduce.ts';
+import { SPACE } from './shapes/space.ts';
 
 /** The shape rule of every operator; the files of `shapes/` hold one family each. */
 export const SHAPE_RULES = {
@@ -18,5 +20,7 @@ export const SHAPE_RULES = {
   ...LAYOUT,
   ...LOSS,
   ...MATMUL,
+  ...QUANTIZATION,
   ...REDUCE,
+  ...SPACE,
 } satisfies Record<OperatorName, ShapeRule>;

@@ -1,9 +1,12 @@
 import { LatheError } from '../../../base/errors.ts';
+import type { Tensor } from '../../../base/tensor.ts';
 import { floatOf, stringOf } from '../../attributes.ts';
 import type { Node } from '../../ir.ts';
-import type { Reference } from '../reference.ts';
-import { unary } from './elementwise.ts';
+import type { Reference, ReferenceContext } from '../reference.ts';
+import { type BinaryKernel, combine, unary } from './elementwise.ts';
 import { erfc } from './error-function.ts';
+import { required } from './inputs.ts';
+import { reshaped } from './take.ts';
 
 export const sigmoid = (x: number): number => {
   if (x >= 0) return 1 / (1 + Math.exp(-x));
@@ -18,6 +21,10 @@ const SELU_ALPHA = 1.6732631921768188;
 const SELU_GAMMA = 1.0507010221481323;
 
 export const ACTIVATIONS = {
+  Celu: unary((node) => {
+    const alpha = floatOf(node, 'alpha', 1);
+    return (x) => (x < 0 ? alpha * Math.expm1(x / alpha) : x);
+  }),
   Elu: unary((node) => {
     const alpha = floatOf(node, 'alpha', 1);
     return (x) => (x < 0 ? alpha * Math.expm1(x) : x);
@@ -33,6 +40,8 @@ export const ACTIVATIONS = {
     const alpha = floatOf(node, 'alpha', Math.fround(0.01));
     return (x) => (x < 0 ? alpha * x : x);
   }),
+  Mish: unary(() => (x) => x * Math.tanh(softplus(x))),
+  PRelu: parametricRelu,
   Relu: unary(
     () => (x) => (x < 0 ? 0 : x),
     () => (x) => (x < 0n ? 0n : x),
@@ -45,7 +54,23 @@ export const ACTIVATIONS = {
   Sigmoid: unary(() => sigmoid),
   Softplus: unary(() => softplus),
   Softsign: unary(() => (x) => x / (1 + Math.abs(x))),
+  ThresholdedRelu: unary((node) => {
+    const alpha = floatOf(node, 'alpha', 1);
+    return (x) => (x > alpha ? x : 0);
+  }),
 } satisfies Record<string, Reference>;
+
+const PRELU: BinaryKernel = {
+  float: (x, slope) => (x < 0 ? slope * x : x),
+  integer: (x, slope) => (x < 0n ? slope * x : x),
+};
+
+/** Before operator set 7 a list of slopes was one for each channel. */
+function parametricRelu(context: ReferenceContext): readonly Tensor[] {
+  const [x, slope] = [required(context, 0), required(context, 1)];
+  const channels = context.opset < 7 && slope.dims.length === 1 && x.dims.length > 2;
+  return [combine(x, channels ? reshaped(slope, [...slope.dims, ...x.dims.slice(2).fill(1)]) : slope, PRELU)];
+}
 
 function gelu(node: Node): (x: number) => number {
   const approximate = stringOf(node, 'approximate', 'none');

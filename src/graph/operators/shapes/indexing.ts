@@ -220,8 +220,10 @@ function backwardDistance(dim: Dimension, start: Dimension, end: Dimension): Dim
   const last = subtractDimensions(dim, 1);
   const wanted = typeof start === 'number' && start >= FAR ? last : fromFront(start, dim);
   const from = isAtMost(wanted, last) ? wanted : minimumOfDimensions(wanted, last);
-  const to = typeof end === 'number' && end <= -FAR ? -1 : fromFront(end, dim);
-  return subtractDimensions(from, to);
+  if (typeof end !== 'number' || end >= 0) return subtractDimensions(from, end);
+  // Counted from the back, the end may lie before the front, where the slice stops at the first element.
+  const toFront = addDimensions(from, 1);
+  return end <= -FAR ? toFront : minimumOfDimensions(subtractDimensions(from, addDimensions(dim, end)), toFront);
 }
 
 function equal(a: Dimension, b: Dimension): boolean {

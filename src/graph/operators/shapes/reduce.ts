@@ -1,7 +1,7 @@
 import type { DataType } from '../../../base/dtype.ts';
 import { sizeOf, stridesOf } from '../../../base/shape.ts';
 import { intOf, intsOf } from '../../attributes.ts';
-import type { Dimension, Shape } from '../../ir.ts';
+import type { Dimension, Node, Shape } from '../../ir.ts';
 import type { ShapeContext, ShapeRule } from '../shape-rule.ts';
 import { ELEMENT_FUNCTIONS, type ElementFunction } from './element-arithmetic.ts';
 import { axesWithin, axisWithin, elementTensorOf, hasInput, inferredTensor, numbersOfInput } from './inferred.ts';
@@ -20,7 +20,7 @@ function reduction(fold?: Fold): ShapeRule {
     if (type === undefined) return [undefined];
     const keepDims = intOf(node, 'keepdims', 1) !== 0;
     const { shape, dtype } = type;
-    if (shape === undefined) return [inferredTensor(dtype, undefined)];
+    if (shape === undefined) return [inferredTensor(dtype, reducesAll(node) && !keepDims ? [] : undefined)];
     const given = intsOf(node, 'axes') ?? (hasInput(node, 1) ? (numbersOfInput(context, 1) ?? 'unknown') : []);
     if (given === 'unknown') return [inferredTensor(dtype, shapeOverUnknownAxes(context, shape, keepDims))];
     if (given.length === 0 && intOf(node, 'noop_with_empty_axes', 0) !== 0) {
@@ -30,6 +30,12 @@ function reduction(fold?: Fold): ShapeRule {
     const reduced = reduceShape(shape, axes, keepDims);
     return [inferredTensor(dtype, reduced, fold && foldElements(context, axes, dtype, fold))];
   };
+}
+
+/** Without axes, every axis goes: the result is a scalar whatever the rank. */
+function reducesAll(node: Node): boolean {
+  const given = (intsOf(node, 'axes') ?? []).length > 0 || hasInput(node, 1);
+  return !given && intOf(node, 'noop_with_empty_axes', 0) === 0;
 }
 
 function reduceShape(shape: Shape, axes: ReadonlySet<number>, keepDims: boolean): Shape {
