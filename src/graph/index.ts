@@ -19,6 +19,7 @@ export { isKnownOperator, OPERATORS, type OperatorName } from './operators/names
 export type { Reference, ReferenceContext } from './operators/reference.ts';
 export { REFERENCES, runReference } from './operators/references.ts';
 export { eliminateCommonSubexpressions } from './passes/eliminate-common-subexpressions.ts';
+export { CONTRIB_EXPANSIONS, expandContribOperators } from './passes/expand-contrib-operators.ts';
 export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';
 export type { Pass, PassResult } from './passes/pass.ts';
 export { removeDeadNodes } from './passes/remove-dead-nodes.ts';

@@ -1,0 +1,149 @@
+import { LatheError } from '../../base/errors.ts';
+import { describeNode } from '../attributes.ts';
+import { DEFAULT_OPSET, GraphBuilder, type Value } from '../builder.ts';
+import { inferTypes } from '../infer.ts';
+import type { Graph, Model, Node, TensorType } from '../ir.ts';
+import { readsOf } from '../reads.ts';
+import { ACTIVATIONS } from './contrib/activations.ts';
+import { ATTENTION } from './contrib/attention.ts';
+import type { Expansion, ExpansionContext } from './contrib/expansion.ts';
+import { NORMALIZATIONS } from './contrib/normalization.ts';
+import { type Pass, resultOf } from './pass.ts';
+
+/** The operators beyond the standard (ONNX Runtime's, domain com.microsoft) that are written in standard ones. */
+export const CONTRIB_EXPANSIONS: Readonly<Record<string, Expansion>> = {
+  ...ACTIVATIONS,
+  ...ATTENTION,
+  ...NORMALIZATIONS,
+};
+
+/**
+ * Writes the fused operators of optimized models (com.microsoft) in standard operators, which every other pass and the
+ * gradient understand. The model is raised to operator set 17, which has LayerNormalization. Nodes in subgraphs and
+ * functions, and contrib operators without an expansion, stay.
+ *
+ * Throws LatheError('unsupported'), naming the node, for a use of an operator that is not expanded (past states, packed
+ * inputs), for operator sets before 13, and where a type or rank that an expansion needs is not known.
+ */
+export const expandContribOperators: Pass = (model) => {
+  let current = model;
+  // Types behind a node are known once it is expanded: a round for each in a row.
+  for (;;) {
+    const pending = current.graph.nodes.filter((node) => expansionOf(node) !== undefined);
+    if (pending.length === 0) return resultOf(model, current);
+    const next = expanded(current);
+    if (next === current) {
+      throw new LatheError('unsupported', `${describeNode(pending[0]!)}: the type or rank of an input is not known`, {
+        hint: 'Give the inputs of the model types with a rank; dimensions may stay open.',
+      });
+    }
+    current = next;
+  }
+};
+
+function expansionOf({ domain, opType }: Node): Expansion | undefined {
+  const contrib = domain === 'com.microsoft' || (domain === '' && opType === 'SimplifiedLayerNormalization');
+  return contrib && Object.hasOwn(CONTRIB_EXPANSIONS, opType) ? CONTRIB_EXPANSIONS[opType] : undefined;
+}
+
+function expanded(model: Model): Model {
+  const { graph } = model;
+  const opset = model.opsets.find(({ domain }) => domain === '')?.version ?? 0;
+  if (opset < 13) {
+    throw new LatheError('unsupported', `the model imports operator set ${opset}: expected 13 or newer`, {
+      hint: 'Convert the model to a newer operator set first.',
+    });
+  }
+  const raised = Math.max(opset, DEFAULT_OPSET);
+  const build = new GraphBuilder({ opset: raised, extending: graph });
+  const types = inferTypes(model);
+  const typeOf = (name: string): TensorType | undefined => {
+    const type = types.get(name)?.type;
+    return type?.kind === 'tensor' && type.dtype !== 'undefined' ? (type as TensorType) : undefined;
+  };
+  const read = new Set([...graph.outputs.map(({ name }) => name), ...graph.nodes.flatMap(readsOf)]);
+  const nodes: Node[] = [];
+  let changed = false;
+  for (const node of graph.nodes) {
+    const expansion = expansionOf(node);
+    const known = node.inputs.every((name) => name === '' || typeOf(name)?.shape !== undefined);
+    if (expansion === undefined || !known) nodes.push(node);
+    else {
+      changed = true;
+      nodes.push(...written(node, expansion, build, typeOf, read));
+    }
+  }
+  if (!changed) return model;
+  const initializers = new Map([...graph.initializers, ...build.initializers]);
+  const opsets = model.opsets.map((set) => (set.domain === '' ? { ...set, version: raised } : set));
+  return {
+    ...model,
+    opsets,
+    irVersion: Math.max(model.irVersion, 8),
+    graph: { ...graph, nodes, initializers } satisfies Graph,
+  };
+}
+
+/** The nodes of one expansion, whose results have the names of the node's outputs. */
+function written(
+  node: Node,
+  expansion: Expansion,
+  build: GraphBuilder,
+  typeOf: (name: string) => TensorType | undefined,
+  read: ReadonlySet<string>,
+): readonly Node[] {
+  const start = build.nodes.length;
+  const results = expansion(contextOf(node, build, typeOf, read));
+  const names = new Map<Value, string>();
+  const copies: Node[] = [];
+  const made = build.nodes.slice(start);
+  const own = new Set(made.flatMap(({ outputs }) => outputs));
+  for (const [index, name] of node.outputs.entries()) {
+    if (name === '' || !read.has(name)) continue;
+    const value = results[index];
+    if (value === undefined) throw refusal(node, `output ${index}`);
+    if (own.has(value) && !names.has(value)) names.set(value, name);
+    else copies.push(identity(names.get(value) ?? value, name));
+  }
+  const renamed = (name: string): string => names.get(name) ?? name;
+  return [
+    ...made.map((one) => ({ ...one, inputs: one.inputs.map(renamed), outputs: one.outputs.map(renamed) })),
+    ...copies,
+  ];
+}
+
+function contextOf(
+  node: Node,
+  build: GraphBuilder,
+  typeOf: (name: string) => TensorType | undefined,
+  read: ReadonlySet<string>,
+): ExpansionContext {
+  const has = (index: number): boolean => (node.inputs[index] ?? '') !== '';
+  const input = (index: number): Value => {
+    if (has(index)) return node.inputs[index]!;
+    throw new LatheError('invalid-model', `${describeNode(node)}: input ${index} is missing`);
+  };
+  const dtypes = node.inputs.map((name) => typeOf(name)?.dtype);
+  const dtype = dtypes.find((type) => type === 'float32' || type === 'float64');
+  if (dtype === undefined) throw refusal(node, `inputs of type ${dtypes.filter((type) => type).join(', ')}`);
+  return {
+    node,
+    build,
+    has,
+    input,
+    dtype,
+    shapeOf: (index) => typeOf(input(index))!.shape!,
+    reads: (output) => read.has(node.outputs[output] ?? ''),
+    refuse: (what) => refusal(node, what),
+  };
+}
+
+function refusal(node: Node, what: string): LatheError {
+  return new LatheError('unsupported', `${describeNode(node)} is not expanded with ${what}`, {
+    hint: 'Export the model without this optimization.',
+  });
+}
+
+function identity(from: string, to: string): Node {
+  return { opType: 'Identity', domain: '', name: '', inputs: [from], outputs: [to], attributes: new Map() };
+}
