@@ -150,6 +150,53 @@ type RuleName = {
 
 const scaled = (dtype: 'float32' | 'float64', value: number): Tensor => tensorFrom(dtype, value);
 
+interface Resizing {
+  readonly dims: readonly number[];
+  readonly scales?: readonly number[];
+  readonly sizes?: readonly number[];
+  readonly roi?: readonly number[];
+  readonly opset?: number;
+  readonly mode?: string;
+  readonly coordinate_transformation_mode?: string;
+  readonly nearest_mode?: string;
+  readonly cubic_coeff_a?: number;
+  readonly exclude_outside?: number;
+  readonly antialias?: number;
+  readonly extrapolation_value?: number;
+  readonly axes?: readonly number[];
+}
+
+const RESIZES: readonly Resizing[] = [
+  ...['nearest', 'linear', 'cubic'].flatMap((mode): Resizing[] => [
+    ...['half_pixel', 'pytorch_half_pixel', 'align_corners', 'asymmetric', 'half_pixel_symmetric'].map(
+      (coordinate_transformation_mode) => ({
+        dims: [1, 2, 3, 4],
+        sizes: [1, 2, 7, 3],
+        mode,
+        coordinate_transformation_mode,
+      }),
+    ),
+    { dims: [1, 2, 4, 3], scales: [1, 1, 2, 2], mode, opset: 13 },
+    { dims: [1, 1, 5, 4], scales: [1, 1, 0.6, 1.7], mode },
+    { dims: [2, 1, 3, 4], scales: [2, 1.5], mode, axes: [2, 3] },
+  ]),
+  ...['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil'].map((nearest_mode) => ({
+    dims: [1, 1, 4, 6],
+    scales: [1, 1, 1.5, 0.5],
+    nearest_mode,
+  })),
+  { dims: [1, 1, 4, 5], sizes: [1, 1, 7, 3], mode: 'cubic', cubic_coeff_a: -0.5, exclude_outside: 1 },
+  {
+    dims: [1, 1, 4, 5],
+    sizes: [1, 1, 3, 4],
+    roi: [0, 0, 0.4, -0.3, 1, 1, 0.9, 0.8],
+    mode: 'linear',
+    coordinate_transformation_mode: 'tf_crop_and_resize',
+    extrapolation_value: 0,
+  },
+  { dims: [1, 1, 2, 3, 2], scales: [1, 1, 2, 2, 2], mode: 'linear' },
+];
+
 const SCALE = 0.02;
 const ZERO_POINT = 100;
 /** What step 0 and step 255 stand for, with half a step that still rounds to them. */
@@ -533,6 +580,23 @@ const ROWS = {
     },
     { inputs: { x: of([2, 3]), shape: ranked([2], [3, 2]) }, build: node('Reshape') },
   ],
+  Resize: RESIZES.map(({ dims, scales, sizes, roi, opset = 19, ...attributes }) => ({
+    inputs: { x: of(dims) },
+    opset,
+    build: (build: GraphBuilder, [x]: readonly Value[]) => {
+      const floats = (values: readonly number[] | undefined): Value | undefined =>
+        values && build.constant(tensorFrom('float32', values));
+      const written = Object.entries(attributes).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? string(value) : typeof value === 'number' ? float(value) : ints(value),
+      ]);
+      return build.op('Resize', [x, floats(roi), floats(scales), sizes && build.int64s(sizes)], {
+        ...Object.fromEntries(written.filter(([name]) => name !== 'exclude_outside' && name !== 'antialias')),
+        ...('exclude_outside' in attributes && { exclude_outside: int(1) }),
+        ...('antialias' in attributes && { antialias: int(1) }),
+      });
+    },
+  })),
   ScatterElements: [
     {
       inputs: { x: of([3, 2]), i: integers([1, 2], [2, 0]), u: of([1, 2]) },

@@ -11,6 +11,7 @@ import { MATRIX } from './rules/matrix.ts';
 import { NORMALIZATION } from './rules/normalization.ts';
 import { QUANTIZATION } from './rules/quantization.ts';
 import { REDUCTION } from './rules/reduction.ts';
+import { RESIZE } from './rules/resize.ts';
 import { SPACE } from './rules/space.ts';
 import { TRIGONOMETRY } from './rules/trigonometry.ts';
 
@@ -34,6 +35,7 @@ export const GRADIENT_RULES = {
   ...NORMALIZATION,
   ...QUANTIZATION,
   ...REDUCTION,
+  ...RESIZE,
   ...SPACE,
   ...TRIGONOMETRY,
   And: logic,

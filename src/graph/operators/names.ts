@@ -92,6 +92,7 @@ export const OPERATORS = [
   'ReduceSumSquare',
   'Relu',
   'Reshape',
+  'Resize',
   'Round',
   'Scan',
   'ScatterElements',
@@ -122,6 +123,7 @@ export const OPERATORS = [
   'Transpose',
   'Trilu',
   'Unsqueeze',
+  'Upsample',
   'Where',
   'Xor',
 ] as const;

@@ -17,6 +17,7 @@ import { MATRIX } from './references/matrix.ts';
 import { NORMALIZATION } from './references/normalization.ts';
 import { QUANTIZATION } from './references/quantization.ts';
 import { REDUCTION } from './references/reduction.ts';
+import { RESIZE } from './references/resize.ts';
 import { SPACE } from './references/space.ts';
 
 /** The definition of every operator that Lathe knows, computed plainly in float64. */
@@ -35,6 +36,7 @@ export const REFERENCES = {
   ...NORMALIZATION,
   ...QUANTIZATION,
   ...REDUCTION,
+  ...RESIZE,
   ...SPACE,
 } satisfies Record<OperatorName, Reference>;
 

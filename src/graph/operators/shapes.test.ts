@@ -564,6 +564,37 @@ const ROWS: readonly Row[] = [
     gives: ['float32[a, c*4, h, 5]'],
   },
   { operator: 'SpaceToDepth', inputs: ['float32[a, 1, 4, 4]'], gives: /blocksize is 0/ },
+  {
+    operator: 'Resize',
+    inputs: ['float32[n, 3, h, 6]', undefined, tensorFrom('float32', [1, 1, 2, 0.5])],
+    gives: ['float32[n, 3, h*2, 3]'],
+  },
+  {
+    operator: 'Resize',
+    inputs: ['float32[n, 3, h, 6]', undefined, undefined, ids(1, 3, 8, 9)],
+    gives: ['float32[1, 3, 8, 9]'],
+  },
+  { operator: 'Resize', inputs: ['float32[n, 3]', undefined, 'float32[2]'], gives: ['float32[?, ?]'] },
+  {
+    operator: 'Resize',
+    inputs: ['float32[n, 3]', tensorFrom('float32', [1])],
+    opset: 10,
+    gives: /1 scales or sizes for 2 axes/,
+  },
+  {
+    operator: 'Resize',
+    inputs: ['float32[n, 3, 4, 8]', undefined, undefined, ids(6, 6)],
+    attributes: { axes: ints([2, 3]), keep_aspect_ratio_policy: string('not_larger') },
+    opset: 18,
+    gives: ['float32[n, 3, 3, 6]'],
+  },
+  {
+    operator: 'Upsample',
+    inputs: ['float32[n, 3, h, w]'],
+    attributes: { scales: floats([1, 1, 2, 3]) },
+    opset: 7,
+    gives: ['float32[n, 3, h*2, w*3]'],
+  },
   { operator: 'QuantizeLinear', inputs: ['float32[a, 3]', 'float32[]'], gives: ['uint8[a, 3]'] },
   { operator: 'QuantizeLinear', inputs: ['float32[a, 3]', 'float32[3]', 'int8[3]'], gives: ['int8[a, 3]'] },
   {

@@ -9,6 +9,7 @@ import { LOSS } from './shapes/loss.ts';
 import { MATMUL } from './shapes/matmul.ts';
 import { QUANTIZATION } from './shapes/quantization.ts';
 import { REDUCE } from './shapes/reduce.ts';
+import { RESIZE } from './shapes/resize.ts';
 import { SPACE } from './shapes/space.ts';
 
 /** The shape rule of every operator; the files of `shapes/` hold one family each. */
@@ -22,5 +23,6 @@ export const SHAPE_RULES = {
   ...MATMUL,
   ...QUANTIZATION,
   ...REDUCE,
+  ...RESIZE,
   ...SPACE,
 } satisfies Record<OperatorName, ShapeRule>;

@@ -27,12 +27,15 @@ function int64s(dims: readonly number[], values: readonly bigint[]): Tensor {
   return tensor('int64', dims, BigInt64Array.from(values));
 }
 
-/** The elements of a small integer or boolean tensor, or of a single float; of others the bytes are not looked at. */
+/** As many floats as a Resize has scales. */
+const SCALES = 8;
+
+/** The elements of a small integer or boolean tensor, or of a few floats (the scales of a Resize); of others the bytes are not looked at. */
 export function elementsOfStored(value: StoredTensor): readonly Dimension[] | undefined {
   const { dtype, content } = value;
   if (dtype === 'undefined' || content.kind !== 'bytes') return undefined;
   const limit =
-    isInteger(dtype) || dtype === 'bool' ? ELEMENT_LIMIT : dtype === 'float32' || dtype === 'float64' ? 1 : -1;
+    isInteger(dtype) || dtype === 'bool' ? ELEMENT_LIMIT : dtype === 'float32' || dtype === 'float64' ? SCALES : -1;
   if (sizeOf(value.dims) > limit) return undefined;
   // Beyond 2^53 the nearest double stands for the element: such numbers are ends of slices.
   const elements = Array.from(tensorOf(value).data, Number);

@@ -99,7 +99,7 @@ export function selectElements(
 export function castElement(element: Dimension, to: DataType): Dimension {
   if (to === 'bool') return typeof element === 'number' ? Number(element !== 0) : null;
   if (typeof element !== 'number') return element;
-  return storable(isFloat(to) ? element : Math.trunc(element), to);
+  return storable(isFloat(to) ? element : Math.trunc(element) + 0, to);
 }
 
 /** Symbols stand for integers, also as elements of floats: there they are divided only where nothing is lost. */
