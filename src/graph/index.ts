@@ -18,6 +18,7 @@ export { mapTensors } from './map-tensors.ts';
 export { isKnownOperator, OPERATORS, type OperatorName } from './operators/names.ts';
 export type { Reference, ReferenceContext } from './operators/reference.ts';
 export { REFERENCES, runReference } from './operators/references.ts';
+export { SHAPE_RULES } from './operators/shapes.ts';
 export { eliminateCommonSubexpressions } from './passes/eliminate-common-subexpressions.ts';
 export { CONTRIB_EXPANSIONS, expandContribOperators } from './passes/expand-contrib-operators.ts';
 export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';

@@ -1,0 +1,55 @@
+// Writes docs/operators.md from the tables in the code: run `npm run build`, then
+//   node scripts/operators-table.js
+import { writeFileSync } from 'node:fs';
+import { argv } from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const GRADIENTS = {
+  rule: (row) => (row.straightThrough ? 'yes, straight-through' : 'yes'),
+  noGradient: (row) => `zero: ${row.reason}`,
+  refused: (row) => `none: ${row.reason}`,
+};
+
+/** The document, from the operators' names and their rows. */
+export function operatorsTable({ operators, shapes, references, gradients, expansions }) {
+  const mark = (table, name) => (Object.hasOwn(table, name) ? 'yes' : 'no');
+  const rows = operators.map((name) => {
+    const row = gradients[name];
+    return `| ${name} | ${mark(shapes, name)} | ${mark(references, name)} | ${GRADIENTS[row.kind](row)} |`;
+  });
+  return `# Operators
+
+The standard ONNX operators that Lathe knows: whether the shapes of their outputs are inferred, whether there is a
+reference in float64 (which constant folding uses), and whether gradients pass. An operator that stands in neither table
+is kept as it is; a gradient that has to pass through it is refused, naming the node and the path.
+
+This file is written by \`node scripts/operators-table.js\` from the tables in the code.
+
+| Operator | Shape | Reference | Gradient |
+|---|---|---|---|
+${rows.join('\n')}
+
+## Fused operators
+
+\`expandContribOperators()\` writes these operators of ONNX Runtime (domain \`com.microsoft\`) in standard ones, which have
+gradients. A use that it does not write, such as attention with a past state, is refused by name.
+
+${Object.keys(expansions)
+  .sort()
+  .map((name) => `- ${name}`)
+  .join('\n')}
+`;
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  const graph = await import('../dist/graph/index.js');
+  const { GRADIENT_RULES } = await import('../dist/autodiff/index.js');
+  const text = operatorsTable({
+    operators: graph.OPERATORS,
+    shapes: graph.SHAPE_RULES,
+    references: graph.REFERENCES,
+    gradients: GRADIENT_RULES,
+    expansions: graph.CONTRIB_EXPANSIONS,
+  });
+  writeFileSync(new URL('../docs/operators.md', import.meta.url), text);
+}
