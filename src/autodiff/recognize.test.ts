@@ -85,3 +85,41 @@ describe('a Gelu written out in five nodes', () => {
     expect(numbersOf(result[`${erf}_grad`]!)).toEqual(numbersOf(x).map((value) => value / 2));
   });
 });
+
+/** x (1 + tanh(√(2/π) (x + 0.044715 x³)))/2, as transformers' gelu_new comes out of exporters. */
+const cubes: Readonly<Record<string, Writing>> = {
+  'Pow by 3': (build, x) => build.op('Pow', [x, scalar(build, 3)]),
+  'two products': (build, x) => build.mul(build.mul(x, x), x),
+  'a square by Pow': (build, x) => build.mul(x, build.op('Pow', [x, scalar(build, 2)])),
+};
+
+const tanhOf = (build: GraphBuilder, x: Value, cube: Writing, factor = 0.044715): Value => {
+  const inner = build.add(x, build.mul(scalar(build, factor), cube(build, x)));
+  return build.add(scalar(build, 1), build.op('Tanh', [build.mul(inner, scalar(build, Math.sqrt(2 / Math.PI)))]));
+};
+
+function expectSlopes(write: Writing): void {
+  const expected = differences(write);
+  for (const [index, slope] of numbersOf(slopes(write).x_grad!).entries()) {
+    expect(Math.abs(slope - expected[index]!)).toBeLessThan(1e-9);
+  }
+}
+
+const tanhCount = (write: Writing): number =>
+  gradient(modelOf(write), { of: 'loss', withRespectTo: ['x'] }).graph.nodes.filter(({ opType }) => opType === 'Tanh')
+    .length;
+
+describe('a Gelu by tanh written out', () => {
+  it.each(Object.entries(cubes))('with %s is differentiated as one operator', (_, cube) => {
+    const write: Writing = (build, x) => build.mul(build.mul(scalar(build, 0.5), x), tanhOf(build, x, cube));
+    expect(tanhCount(write)).toBe(2); // the forward one, and one computed again from x
+    expectSlopes(write);
+  });
+
+  it('with another factor is not one', () => {
+    const write: Writing = (build, x) =>
+      build.mul(build.mul(scalar(build, 0.5), x), tanhOf(build, x, cubes['Pow by 3']!, 0.05));
+    expect(tanhCount(write)).toBe(1);
+    expectSlopes(write);
+  });
+});
