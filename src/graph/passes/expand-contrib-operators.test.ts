@@ -104,6 +104,15 @@ const CASES: readonly Case[] = [
     attributes: HEADS,
   },
   { opType: 'MultiHeadAttention', inputs: [...SEPARATE, [24], undefined, [1, 2, 3, 5]], attributes: HEADS },
+  ...[0, 1].flatMap((interleaved): Case[] => {
+    const attributes = { interleaved: int(interleaved) };
+    const places = tensorFrom('int64', [0, 1, 2, 4, 5, 3], [2, 3]);
+    return [
+      { opType: 'RotaryEmbedding', inputs: [[2, 3, 8], places, [6, 2], [6, 2]], attributes },
+      { opType: 'RotaryEmbedding', inputs: [[2, 2, 3, 4], places, [6, 2], [6, 2]], attributes },
+      { opType: 'RotaryEmbedding', inputs: [[2, 3, 8], tensorFrom('int64', [1]), [6, 2], [6, 2]], attributes },
+    ];
+  }),
   { opType: 'EmbedLayerNormalization', inputs: [IDS, SEGMENTS, ...EMBEDDINGS, PADDED], outputs: 3 },
   { opType: 'EmbedLayerNormalization', inputs: [IDS, SEGMENTS, ...EMBEDDINGS], outputs: 2 },
   {

@@ -8,6 +8,7 @@ import { ACTIVATIONS } from './contrib/activations.ts';
 import { ATTENTION } from './contrib/attention.ts';
 import type { Expansion, ExpansionContext } from './contrib/expansion.ts';
 import { NORMALIZATIONS } from './contrib/normalization.ts';
+import { ROTARY } from './contrib/rotary.ts';
 import { type Pass, resultOf } from './pass.ts';
 
 /** The operators beyond the standard (ONNX Runtime's, domain com.microsoft) that are written in standard ones. */
@@ -15,6 +16,7 @@ export const CONTRIB_EXPANSIONS: Readonly<Record<string, Expansion>> = {
   ...ACTIVATIONS,
   ...ATTENTION,
   ...NORMALIZATIONS,
+  ...ROTARY,
 };
 
 /**
