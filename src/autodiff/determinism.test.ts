@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { random, sizeOf, tensorFrom } from '../base/index.ts';
-import { encodeModel, GraphBuilder, int, type Model, string, type Value } from '../graph/index.ts';
+import { encodeModel, GraphBuilder, int, ints, type Model, string, type Value } from '../graph/index.ts';
 import { gradient } from './index.ts';
 
 const ROWS = 256;
@@ -58,6 +58,22 @@ const MODELS: Readonly<Record<string, () => Model>> = {
       const table = build.input('table', 'float32', [TABLE, WIDTH]);
       const scale = build.op('ReduceSum', [build.cast(build.input('ids', 'int64', ['n']), 1)]);
       return build.mul(build.op('Tile', [table, build.int64s([7, 3])]), scale);
+    }),
+  'MaxPool of windows that overlap': () =>
+    squared((build) => {
+      const rows = build.gather(build.input('table', 'float32', [TABLE, WIDTH]), build.input('ids', 'int64', ['n']));
+      const images = build.reshape(rows, build.int64s([1, 8, -1, WIDTH]));
+      return build.op('MaxPool', [images], { kernel_shape: ints([3, 3]), pads: ints([1, 1, 1, 1]) });
+    }),
+  convolutions: () =>
+    squared((build) => {
+      const table = build.input('table', 'float32', [TABLE, WIDTH]);
+      const rows = build.gather(build.input('other', 'float32', [TABLE, 64]), build.input('ids', 'int64', ['n']));
+      const images = build.reshape(rows, build.int64s([4, 64, 8, 8]));
+      const weights = build.reshape(build.slice(table, [0], [144], [0]), build.int64s([12, 64, 3, 3]));
+      const own = build.reshape(build.slice(table, [144, 0], [156, 9], [0, 1]), build.int64s([12, 1, 3, 3]));
+      const wide = build.op('Conv', [images, weights], { pads: ints([1, 1, 1, 1]) });
+      return build.op('Conv', [wide, own], { group: int(12), pads: ints([1, 1, 1, 1]), strides: ints([2, 2]) });
     }),
   'sums over a batch': () =>
     squared((build) => {

@@ -144,6 +144,64 @@ function reduction(opType: string, domain: Domain, attributes: Attributes = {}):
   );
 }
 
+/** One convolution: sizes, and which of them stay numbers where the others become symbolic (the kernel always does). */
+interface Convolved {
+  readonly x: readonly number[];
+  readonly w: readonly number[];
+  readonly attributes?: Attributes;
+  readonly fixed?: number;
+  readonly onlyStatic?: string;
+}
+
+function convolutions(opType: string, uses: readonly Convolved[]): readonly Case[] {
+  return uses.flatMap(({ x, w, attributes = {}, fixed = 0, onlyStatic }) => {
+    const group = attributes.group?.kind === 'int' ? Number(attributes.group.value) : 1;
+    const outputs = opType === 'Conv' ? w[0]! : w[1]! * group;
+    return [true, false].map((bias) => ({
+      inputs: {
+        x: { ...of(x), fixed },
+        w: { ...of(w), fixed: fixed > 0 ? w.length : w.length - 2 },
+        ...(bias && { b: of([outputs]) }),
+      },
+      build: node(opType, attributes),
+      ...(onlyStatic !== undefined && { onlyStatic }),
+    }));
+  });
+}
+
+const SAME = 'automatic padding with strides depends on the sizes';
+
+function pools(opType: string, uses: readonly Omit<Convolved, 'w'>[], domain: Domain = real): readonly Case[] {
+  return uses.map(({ x, attributes = {}, fixed = 0, onlyStatic }) => ({
+    inputs: { x: { ...of(x, domain), fixed } },
+    build: node(opType, attributes),
+    ...(onlyStatic !== undefined && { onlyStatic }),
+  }));
+}
+
+const WINDOWS: readonly Omit<Convolved, 'w'>[] = [
+  { x: [2, 3, 7], attributes: { kernel_shape: ints([3]), strides: ints([2]) } },
+  { x: [1, 2, 5, 6], attributes: { kernel_shape: ints([2, 3]), strides: ints([1, 2]) }, fixed: 2 },
+  { x: [2, 2, 4, 4], attributes: { kernel_shape: ints([2, 2]), strides: ints([2, 2]) } },
+  { x: [1, 2, 3, 4, 3], attributes: { kernel_shape: ints([2, 2, 2]) } },
+  {
+    x: [1, 2, 6, 6],
+    attributes: { kernel_shape: ints([3, 3]), strides: ints([2, 2]), pads: ints([1, 1, 1, 1]) },
+    fixed: 2,
+  },
+  { x: [1, 2, 6, 5], attributes: { kernel_shape: ints([3, 2]), strides: ints([2, 2]), ceil_mode: int(1) }, fixed: 2 },
+  {
+    x: [1, 1, 5, 6],
+    attributes: { kernel_shape: ints([3, 3]), strides: ints([2, 2]), auto_pad: string('SAME_LOWER') },
+    fixed: 2,
+  },
+  {
+    x: [1, 1, 5, 6],
+    attributes: { kernel_shape: ints([3, 3]), strides: ints([2, 2]), auto_pad: string('SAME_UPPER') },
+    fixed: 3,
+  },
+];
+
 type RuleName = {
   [K in keyof typeof GRADIENT_RULES]: (typeof GRADIENT_RULES)[K] extends GradientRule ? K : never;
 }[keyof typeof GRADIENT_RULES];
@@ -203,6 +261,164 @@ const ZERO_POINT = 100;
 const limitOf = (step: number): number => SCALE * (step + (step === 0 ? -0.5 : 0.5) - ZERO_POINT);
 
 const ROWS = {
+  AveragePool: [
+    ...pools('AveragePool', WINDOWS),
+    ...pools(
+      'AveragePool',
+      WINDOWS.map((use) => ({ ...use, attributes: { ...use.attributes, count_include_pad: int(1) } })),
+    ),
+  ],
+  BatchNormalization: [
+    ...[
+      [2, 3, 4],
+      [3, 2],
+      [2, 2, 3, 2],
+    ].flatMap((x) =>
+      [undefined, float(0.01)].map((epsilon) => ({
+        inputs: {
+          x: of(x),
+          scale: of([x[1]!]),
+          bias: of([x[1]!]),
+          mean: of([x[1]!]),
+          variance: of([x[1]!], positive),
+        },
+        build: node('BatchNormalization', epsilon && { epsilon }),
+      })),
+    ),
+    ...[
+      [4, 3],
+      [2, 3, 4],
+      [2, 2, 3, 2],
+    ].map((x) => ({
+      inputs: {
+        x: of(x),
+        scale: of([x[1]!]),
+        bias: of([x[1]!]),
+        mean: of([x[1]!]),
+        variance: of([x[1]!], positive),
+      },
+      build: (build: GraphBuilder, values: readonly Value[]) =>
+        build.node('BatchNormalization', values, {
+          attributes: { training_mode: int(1), momentum: float(0.75) },
+          outputs: 3,
+        }),
+    })),
+  ],
+  Conv: [
+    ...convolutions('Conv', [
+      { x: [2, 2, 7], w: [3, 2, 3] },
+      { x: [2, 2, 8], w: [2, 2, 3], attributes: { strides: ints([2]), pads: ints([1, 0]) } },
+      { x: [1, 2, 5, 6], w: [3, 2, 3, 2], attributes: { dilations: ints([2, 1]), pads: ints([1, 0, 2, 1]) } },
+      { x: [1, 2, 4, 5], w: [2, 2, 1, 1], attributes: { strides: ints([2, 2]) } },
+      { x: [1, 2, 3, 4, 3], w: [2, 2, 2, 2, 2] },
+      { x: [2, 2, 5], w: [2, 2, 3], attributes: { auto_pad: string('SAME_UPPER') } },
+      { x: [2, 2, 4], w: [2, 2, 2], attributes: { auto_pad: string('SAME_LOWER') } },
+      { x: [2, 2, 5], w: [2, 2, 2], attributes: { auto_pad: string('VALID') } },
+      { x: [1, 2, 3], w: [1, 2, 1], attributes: { pads: ints([1, 1]) } }, // padding beyond the reach of the kernel
+    ]),
+    ...convolutions('Conv', [
+      // one product a tap, and few places
+      { x: [2, 4, 5, 5], w: [3, 4, 3, 3], attributes: { pads: ints([1, 1, 1, 1]) }, fixed: 3 },
+      { x: [2, 4, 6, 5], w: [3, 4, 3, 2], attributes: { strides: ints([2, 1]), dilations: ints([1, 2]) }, fixed: 3 },
+      { x: [2, 5, 4, 4], w: [4, 5, 1, 1], fixed: 3 },
+      { x: [2, 2, 5, 5], w: [3, 2, 1, 1], fixed: 3 },
+      { x: [2, 4, 3, 3], w: [2, 4, 1, 1], attributes: { strides: ints([2, 2]) }, fixed: 3 },
+      { x: [1, 8, 4, 4], w: [4, 4, 2, 2], attributes: { group: int(2), strides: ints([2, 2]) }, fixed: 3 },
+      { x: [1, 4, 4, 3], w: [6, 2, 2, 2], attributes: { group: int(2) }, fixed: 3 },
+      // depthwise: a matrix a channel, and more elements than that is good for
+      { x: [2, 3, 4, 5], w: [3, 1, 3, 3], attributes: { group: int(3), pads: ints([1, 1, 1, 1]) }, fixed: 3 },
+      { x: [2, 2, 5, 4], w: [2, 1, 3, 2], attributes: { group: int(2), strides: ints([2, 1]) }, fixed: 3 },
+      { x: [1, 2, 9, 10], w: [2, 1, 3, 3], attributes: { group: int(2), pads: ints([1, 1, 1, 1]) }, fixed: 3 },
+      { x: [1, 2, 14, 12], w: [2, 1, 3, 3], attributes: { group: int(2), pads: ints([1, 1, 1, 1]) }, fixed: 3 },
+      { x: [1, 2, 4, 4], w: [6, 1, 3, 3], attributes: { group: int(2) }, fixed: 3 },
+      {
+        x: [1, 2, 5, 6],
+        w: [2, 2, 3, 3],
+        attributes: { auto_pad: string('SAME_UPPER'), strides: ints([2, 2]) },
+        fixed: 3,
+      },
+      {
+        x: [1, 2, 5, 6],
+        w: [2, 2, 2, 2],
+        attributes: { auto_pad: string('SAME_LOWER'), strides: ints([3, 2]) },
+        onlyStatic: SAME,
+      },
+    ]),
+  ],
+  ConvTranspose: convolutions('ConvTranspose', [
+    { x: [2, 2, 4], w: [2, 3, 3] },
+    { x: [1, 2, 3, 4], w: [2, 3, 3, 2], attributes: { strides: ints([2, 1]), pads: ints([1, 0, 0, 1]) } },
+    { x: [1, 2, 3, 3], w: [2, 2, 3, 3], attributes: { strides: ints([2, 2]), output_padding: ints([1, 1]) } },
+    { x: [1, 2, 3, 3], w: [2, 2, 2, 2], attributes: { dilations: ints([2, 1]) } },
+    { x: [1, 2, 2, 3, 2], w: [2, 1, 2, 2, 2] },
+    { x: [1, 4, 3, 3], w: [4, 2, 2, 2], attributes: { group: int(2), strides: ints([2, 2]) }, fixed: 3 },
+    {
+      x: [1, 2, 3, 3],
+      w: [2, 1, 3, 3],
+      attributes: { group: int(2), strides: ints([2, 2]), pads: ints([1, 1, 1, 1]) },
+      fixed: 3,
+    },
+    { x: [1, 2, 3], w: [2, 2, 3], attributes: { strides: ints([2]), output_shape: ints([6]) }, fixed: 2 },
+    { x: [1, 2, 3], w: [2, 2, 3], attributes: { strides: ints([2]), auto_pad: string('SAME_UPPER') } },
+  ]),
+  GlobalAveragePool: pools('GlobalAveragePool', [{ x: [2, 3, 4] }, { x: [1, 2, 3, 4], fixed: 2 }]),
+  GlobalLpPool: [1, 2, 3].flatMap((p) =>
+    pools('GlobalLpPool', [{ x: [2, 3, 4], attributes: { p: int(p) } }], avoiding(0)),
+  ),
+  GlobalMaxPool: pools('GlobalMaxPool', [{ x: [2, 3, 4] }, { x: [1, 2, 3, 4] }]),
+  GroupNormalization: [18, 21].flatMap((opset) =>
+    [1, 2, 4].map((groups) => ({
+      inputs: {
+        x: { ...of([2, 4, 3]), fixed: 2 },
+        scale: { ...of([opset < 21 ? groups : 4]), fixed: 1 },
+        bias: { ...of([opset < 21 ? groups : 4]), fixed: 1 },
+      },
+      build: node('GroupNormalization', { num_groups: int(groups) }),
+      opset,
+    })),
+  ),
+  InstanceNormalization: [
+    [2, 3, 4],
+    [1, 2, 3, 3],
+  ].map((x) => ({
+    inputs: {
+      x: { ...of(x), fixed: x.length - 1 },
+      scale: { ...of([x[1]!]), fixed: 1 },
+      bias: { ...of([x[1]!]), fixed: 1 },
+    },
+    build: node('InstanceNormalization', { epsilon: float(0.01) }),
+  })),
+  LRN: [1, 2, 3, 5].map((size) => ({
+    inputs: { x: { ...of([2, 4, 3, 2]), fixed: 3 } },
+    build: node('LRN', { size: int(size), alpha: float(0.5), bias: float(1.5) }),
+    ...(size % 2 === 0 && { onlyReference: 'ONNX Runtime takes odd sizes alone' }),
+  })),
+  LpNormalization: [1, 2].flatMap((p) =>
+    [0, -1].map((axis) => ({
+      inputs: { x: of([3, 4], avoiding(0)) },
+      build: node('LpNormalization', { p: int(p), axis: int(axis) }),
+    })),
+  ),
+  LpPool: [1, 2, 3].flatMap((p) =>
+    pools(
+      'LpPool',
+      WINDOWS.filter(({ attributes }) => attributes?.ceil_mode === undefined).map((use) => ({
+        ...use,
+        attributes: { ...use.attributes, p: int(p) },
+      })),
+      avoiding(0),
+    ),
+  ),
+  MaxPool: [
+    ...pools('MaxPool', WINDOWS),
+    ...pools('MaxPool', [
+      { x: [1, 2, 7, 6], attributes: { kernel_shape: ints([2, 2]), dilations: ints([2, 3]), strides: ints([1, 2]) } },
+    ]),
+    {
+      inputs: { x: of([1, 2, 5]) },
+      build: (build, [x]) => build.node('MaxPool', [x], { attributes: { kernel_shape: ints([3]) }, outputs: 2 })[0]!,
+    },
+  ],
   Abs: unary('Abs', avoiding(0)),
   Acos: unary('Acos', unit),
   Acosh: unary('Acosh', (source) => 1.2 + source.uniform()),

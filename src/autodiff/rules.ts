@@ -4,11 +4,14 @@ import { ACCUMULATION } from './rules/accumulation.ts';
 import { ACTIVATION } from './rules/activation.ts';
 import { ARITHMETIC } from './rules/arithmetic.ts';
 import { ASSEMBLY } from './rules/assembly.ts';
+import { CHANNEL_NORMALIZATION } from './rules/channel-normalization.ts';
+import { CONVOLUTION } from './rules/convolution.ts';
 import { INDEXING } from './rules/indexing.ts';
 import { LAYOUT } from './rules/layout.ts';
 import { LOSS } from './rules/loss.ts';
 import { MATRIX } from './rules/matrix.ts';
 import { NORMALIZATION } from './rules/normalization.ts';
+import { POOLING } from './rules/pooling.ts';
 import { QUANTIZATION } from './rules/quantization.ts';
 import { REDUCTION } from './rules/reduction.ts';
 import { RESIZE } from './rules/resize.ts';
@@ -28,12 +31,15 @@ export const GRADIENT_RULES = {
   ...ACTIVATION,
   ...ARITHMETIC,
   ...ASSEMBLY,
+  ...CHANNEL_NORMALIZATION,
+  ...CONVOLUTION,
   ...INDEXING,
   ...LAYOUT,
   ...LOSS,
   ...MATRIX,
   ...NORMALIZATION,
   ...QUANTIZATION,
+  ...POOLING,
   ...REDUCTION,
   ...RESIZE,
   ...SPACE,

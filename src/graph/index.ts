@@ -19,6 +19,15 @@ export { isKnownOperator, OPERATORS, type OperatorName } from './operators/names
 export type { Reference, ReferenceContext } from './operators/reference.ts';
 export { REFERENCES, runReference } from './operators/references.ts';
 export { SHAPE_RULES } from './operators/shapes.ts';
+export {
+  extentOf,
+  type KnownWindow,
+  knownWindow,
+  tapPositions,
+  transposedWindow,
+  type Window,
+  windowOver,
+} from './operators/window.ts';
 export { eliminateCommonSubexpressions } from './passes/eliminate-common-subexpressions.ts';
 export { CONTRIB_EXPANSIONS, expandContribOperators } from './passes/expand-contrib-operators.ts';
 export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';

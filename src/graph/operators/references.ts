@@ -6,7 +6,9 @@ import type { Reference, ReferenceContext } from './reference.ts';
 import { ACTIVATIONS } from './references/activations.ts';
 import { ARITHMETIC } from './references/arithmetic.ts';
 import { CAST } from './references/cast.ts';
+import { CHANNEL_NORMALIZATION } from './references/channel-normalization.ts';
 import { CONTROL_FLOW } from './references/control-flow.ts';
+import { CONVOLUTION } from './references/convolution.ts';
 import { EINSUM } from './references/einsum.ts';
 import { GENERATOR } from './references/generator.ts';
 import { INDEXING } from './references/indexing.ts';
@@ -15,6 +17,7 @@ import { LOGIC } from './references/logic.ts';
 import { LOSS } from './references/loss.ts';
 import { MATRIX } from './references/matrix.ts';
 import { NORMALIZATION } from './references/normalization.ts';
+import { POOLING } from './references/pooling.ts';
 import { QUANTIZATION } from './references/quantization.ts';
 import { REDUCTION } from './references/reduction.ts';
 import { RESIZE } from './references/resize.ts';
@@ -25,7 +28,9 @@ export const REFERENCES = {
   ...ACTIVATIONS,
   ...ARITHMETIC,
   ...CAST,
+  ...CHANNEL_NORMALIZATION,
   ...CONTROL_FLOW,
+  ...CONVOLUTION,
   ...EINSUM,
   ...GENERATOR,
   ...INDEXING,
@@ -35,6 +40,7 @@ export const REFERENCES = {
   ...MATRIX,
   ...NORMALIZATION,
   ...QUANTIZATION,
+  ...POOLING,
   ...REDUCTION,
   ...RESIZE,
   ...SPACE,

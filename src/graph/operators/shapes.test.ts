@@ -116,7 +116,108 @@ const ARITHMETIC = ['Add', 'Div', 'Max', 'Mean', 'Min', 'Mod', 'Mul', 'Pow', 'Su
 const COMPARISONS = ['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'];
 const REDUCTIONS = ['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'Sum', 'SumSquare'];
 
+const WINDOWED: readonly Row[] = [
+  {
+    operator: 'Conv',
+    inputs: ['float32[batch, 3, height, 32]', 'float32[8, 3, 3, 3]', 'float32[8]'],
+    attributes: { pads: ints([1, 1, 1, 1]), strides: ints([2, 2]) },
+    gives: ['float32[batch, 8, floor((height + 1)/2), 16]'],
+  },
+  {
+    operator: 'Conv',
+    inputs: ['float32[batch, 4, n]', 'float32[6, 2, 3]'],
+    attributes: { group: int(2), auto_pad: string('SAME_UPPER') },
+    gives: ['float32[batch, 6, n]'],
+  },
+  { operator: 'Conv', inputs: ['float32[1, 3, 8]', 'float32'], gives: ['float32[1, ?, ?]'] },
+  {
+    operator: 'Conv',
+    inputs: ['float32[1, 3, 8]', 'float32[4, 2, 3]'],
+    gives: /Conv "n": input "x0" has 3 channels, the weights \[4, 2, 3\] are for 2/,
+  },
+  {
+    operator: 'Conv',
+    inputs: ['float32[1, 3, 2]', 'float32[4, 3, 3]'],
+    gives: /Conv "n": axis 2 has 2 elements with padding less than the kernel's 3/,
+  },
+  {
+    operator: 'Conv',
+    inputs: ['float32[1, 3, 8]', 'float32[4, 3, 3]'],
+    attributes: { pads: ints([1]) },
+    gives: /attribute "pads": expected 2 numbers, got 1/,
+  },
+  {
+    operator: 'Conv',
+    inputs: ['float32[1, 3, 8]', 'float32[4, 3, 3]'],
+    attributes: { auto_pad: string('SAME') },
+    gives: /"auto_pad": expected NOTSET, SAME_UPPER, SAME_LOWER or VALID, got "SAME"/,
+  },
+  {
+    operator: 'ConvTranspose',
+    inputs: ['float32[batch, 4, height, 5]', 'float32[4, 3, 3, 3]'],
+    attributes: { group: int(2), strides: ints([2, 2]), pads: ints([1, 1, 1, 1]), output_padding: ints([1, 1]) },
+    gives: ['float32[batch, 6, height*2, 10]'],
+  },
+  {
+    operator: 'ConvTranspose',
+    inputs: ['float32[batch, 4, 3]', 'float32[4, 3, 3]'],
+    attributes: { output_shape: ints([9]) },
+    gives: ['float32[batch, 3, 9]'],
+  },
+  {
+    operator: 'MaxPool',
+    inputs: ['float32[batch, c, 7]'],
+    attributes: { kernel_shape: ints([2]), strides: ints([2]), ceil_mode: int(1) },
+    gives: ['float32[batch, c, 4]', 'int64[batch, c, 4]'],
+  },
+  ...['AveragePool', 'LpPool'].map((operator) => ({
+    operator,
+    inputs: ['float32[batch, c, 7, 7]'],
+    attributes: { kernel_shape: ints([3, 3]), auto_pad: string('VALID') },
+    gives: ['float32[batch, c, 5, 5]'],
+  })),
+  { operator: 'MaxPool', inputs: ['float32[1, 1, 7]'], gives: /attribute "kernel_shape" is required but left out/ },
+  ...['GlobalAveragePool', 'GlobalLpPool', 'GlobalMaxPool'].map((operator) => ({
+    operator,
+    inputs: ['float32[batch, c, height, width]'],
+    gives: ['float32[batch, c, 1, 1]'],
+  })),
+  {
+    operator: 'BatchNormalization',
+    inputs: ['float32[batch, 4, n]', ...new Array<string>(4).fill('float32[4]')],
+    attributes: { training_mode: int(1) },
+    gives: ['float32[batch, 4, n]', 'float32[4]', 'float32[4]'],
+  },
+  {
+    operator: 'BatchNormalization',
+    inputs: ['float32[batch, 4, n]', 'float32[3]', ...new Array<string>(3).fill('float32[4]')],
+    gives: /BatchNormalization "n": input "x1" needs \[4\], got \[3\]/,
+  },
+  {
+    operator: 'InstanceNormalization',
+    inputs: ['float32[batch, 4, n]', 'float32[4]', 'float32[4]'],
+    gives: ['float32[batch, 4, n]'],
+  },
+  {
+    operator: 'GroupNormalization',
+    inputs: ['float32[batch, 4, n]', 'float32[2]', 'float32[2]'],
+    attributes: { num_groups: int(2) },
+    opset: 18,
+    gives: ['float32[batch, 4, n]'],
+  },
+  {
+    operator: 'GroupNormalization',
+    inputs: ['float32[batch, 4, n]', 'float32[4]', 'float32[4]'],
+    attributes: { num_groups: int(3) },
+    opset: 21,
+    gives: /num_groups is 3, which does not divide the 4 channels/,
+  },
+  { operator: 'LpNormalization', inputs: ['float32[a, b]'], gives: ['float32[a, b]'] },
+  { operator: 'LRN', inputs: ['float32[a, b, c]'], attributes: { size: int(3) }, gives: ['float32[a, b, c]'] },
+];
+
 const ROWS: readonly Row[] = [
+  ...WINDOWED,
   ...[...UNARY, ...MORE_UNARY, ...STILL_MORE_UNARY].map((operator) => ({
     operator,
     inputs: ['float32[batch, ?, 3]'],

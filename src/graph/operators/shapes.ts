@@ -1,5 +1,6 @@
 import type { OperatorName } from './names.ts';
 import type { ShapeRule } from './shape-rule.ts';
+import { CHANNEL_NORMALIZATION } from './shapes/channel-normalization.ts';
 import { CONTROL } from './shapes/control.ts';
 import { ELEMENTWISE } from './shapes/elementwise.ts';
 import { GENERATE } from './shapes/generate.ts';
@@ -11,9 +12,11 @@ import { QUANTIZATION } from './shapes/quantization.ts';
 import { REDUCE } from './shapes/reduce.ts';
 import { RESIZE } from './shapes/resize.ts';
 import { SPACE } from './shapes/space.ts';
+import { WINDOW } from './shapes/window.ts';
 
 /** The shape rule of every operator; the files of `shapes/` hold one family each. */
 export const SHAPE_RULES = {
+  ...CHANNEL_NORMALIZATION,
   ...CONTROL,
   ...ELEMENTWISE,
   ...GENERATE,
@@ -25,4 +28,5 @@ export const SHAPE_RULES = {
   ...REDUCE,
   ...RESIZE,
   ...SPACE,
+  ...WINDOW,
 } satisfies Record<OperatorName, ShapeRule>;
