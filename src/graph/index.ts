@@ -34,6 +34,7 @@ export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';
 export type { Pass, PassResult } from './passes/pass.ts';
 export { removeDeadNodes } from './passes/remove-dead-nodes.ts';
 export { sortNodes } from './passes/sort-nodes.ts';
+export { unrollRecurrentOperators } from './passes/unroll-recurrent-operators.ts';
 export { printModel } from './print.ts';
 export { readModel } from './read.ts';
 export { capturesOf, mapSubgraphs, readsOf, subgraphsOf } from './reads.ts';

@@ -9,7 +9,7 @@ import { ATTENTION } from './contrib/attention.ts';
 import type { Expansion, ExpansionContext } from './contrib/expansion.ts';
 import { NORMALIZATIONS } from './contrib/normalization.ts';
 import { ROTARY } from './contrib/rotary.ts';
-import { type Pass, resultOf } from './pass.ts';
+import { type Pass, type PassResult, resultOf } from './pass.ts';
 
 /** The operators beyond the standard (ONNX Runtime's, domain com.microsoft) that are written in standard ones. */
 export const CONTRIB_EXPANSIONS: Readonly<Record<string, Expansion>> = {
@@ -27,13 +27,16 @@ export const CONTRIB_EXPANSIONS: Readonly<Record<string, Expansion>> = {
  * Throws LatheError('unsupported'), naming the node, for a use of an operator that is not expanded (past states, packed
  * inputs), for operator sets before 13, and where a type or rank that an expansion needs is not known.
  */
-export const expandContribOperators: Pass = (model) => {
+export const expandContribOperators: Pass = (model) => expandNodes(model, expansionOf);
+
+/** Replaces every node of the main graph that has an expansion. */
+export function expandNodes(model: Model, expansionOf: (node: Node) => Expansion | undefined): PassResult {
   let current = model;
   // Types behind a node are known once it is expanded: a round for each in a row.
   for (;;) {
     const pending = current.graph.nodes.filter((node) => expansionOf(node) !== undefined);
     if (pending.length === 0) return resultOf(model, current);
-    const next = expanded(current);
+    const next = expanded(current, expansionOf);
     if (next === current) {
       throw new LatheError('unsupported', `${describeNode(pending[0]!)}: the type or rank of an input is not known`, {
         hint: 'Give the inputs of the model types with a rank; dimensions may stay open.',
@@ -41,14 +44,14 @@ export const expandContribOperators: Pass = (model) => {
     }
     current = next;
   }
-};
+}
 
 function expansionOf({ domain, opType }: Node): Expansion | undefined {
   const contrib = domain === 'com.microsoft' || (domain === '' && opType === 'SimplifiedLayerNormalization');
   return contrib && Object.hasOwn(CONTRIB_EXPANSIONS, opType) ? CONTRIB_EXPANSIONS[opType] : undefined;
 }
 
-function expanded(model: Model): Model {
+function expanded(model: Model, expansionOf: (node: Node) => Expansion | undefined): Model {
   const { graph } = model;
   const opset = model.opsets.find(({ domain }) => domain === '')?.version ?? 0;
   if (opset < 13) {

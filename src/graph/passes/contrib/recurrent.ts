@@ -1,0 +1,140 @@
+import { intOf, stringOf, stringsOf } from '../../attributes.ts';
+import type { Value } from '../../builder.ts';
+import { type Expansion, type ExpansionContext, number } from './expansion.ts';
+
+/** A hidden state, with a cell state in an LSTM. */
+interface State {
+  readonly h: Value;
+  readonly c?: Value;
+}
+
+interface Weights {
+  /** [H, gates H], transposed for a product from the right. */
+  readonly recurrent: Value;
+  /** [gates H] */
+  readonly recurrentBias: Value | undefined;
+  readonly size: number;
+  /** Of an LSTM: input, output, forget; [H] each. */
+  readonly peepholes: readonly Value[] | undefined;
+}
+
+type Step = (context: ExpansionContext, x: Value, state: State, weights: Weights) => State;
+
+/** Recurrent operators, one step after the other. */
+export const RECURRENT = {
+  RNN: unrolled(1, ['Tanh'], (context, x, { h }, weights) => ({
+    h: context.build.op('Tanh', [context.build.add(x, product(context, h, weights))]),
+  })),
+  // gates z, r, h
+  GRU: unrolled(3, ['Sigmoid', 'Tanh'], (context, x, { h }, weights) => {
+    const { build, node } = context;
+    const { size } = weights;
+    const parts = (value: Value): Value[] => build.split(value, [size, size, size], -1);
+    const sigmoid = (a: Value, b: Value): Value => build.op('Sigmoid', [build.add(a, b)]);
+    const [xz, xr, xh] = parts(x) as [Value, Value, Value];
+    const [hz, hr, hh] = parts(product(context, h, weights)) as [Value, Value, Value];
+    const [z, r] = [sigmoid(xz, hz), sigmoid(xr, hr)];
+    const inner = (): Value => {
+      if (intOf(node, 'linear_before_reset', 0) !== 0) return build.mul(r, hh);
+      const own = build.split(weights.recurrent, [size, size, size], -1)[2]!;
+      const bias =
+        weights.recurrentBias === undefined
+          ? undefined
+          : build.split(weights.recurrentBias, [size, size, size], -1)[2]!;
+      const reset = build.matMul(build.mul(r, h), own);
+      return bias === undefined ? reset : build.add(reset, bias);
+    };
+    const candidate = build.op('Tanh', [build.add(xh, inner())]);
+    return { h: build.add(build.mul(build.sub(number(context, 1), z), candidate), build.mul(z, h)) };
+  }),
+  // gates i, o, f, c
+  LSTM: unrolled(4, ['Sigmoid', 'Tanh', 'Tanh'], (context, x, { h, c }, weights) => {
+    const { build } = context;
+    const { size, peepholes } = weights;
+    const gates = build.add(x, product(context, h, weights));
+    const [i, o, f, next] = build.split(gates, [size, size, size, size], -1) as [Value, Value, Value, Value];
+    const gate = (value: Value, cell: Value, peephole: number): Value =>
+      build.op('Sigmoid', [peepholes === undefined ? value : build.add(value, build.mul(peepholes[peephole]!, cell))]);
+    const kept = build.mul(gate(f, c!, 2), c!);
+    const cell = build.add(kept, build.mul(gate(i, c!, 0), build.op('Tanh', [next])));
+    return { h: build.mul(gate(o, cell, 1), build.op('Tanh', [cell])), c: cell };
+  }),
+} satisfies Record<string, Expansion>;
+
+/** Longer sequences than this make graphs that are slow to load: a hundred nodes for every ten steps of an LSTM. */
+export const LONGEST = 256;
+
+function product({ build }: ExpansionContext, h: Value, { recurrent, recurrentBias }: Weights): Value {
+  const inner = build.matMul(h, recurrent);
+  return recurrentBias === undefined ? inner : build.add(inner, recurrentBias);
+}
+
+/** x [S, B, I], W [directions, gates H, I], R [directions, gates H, H], B [directions, 2 gates H]: Y, Y_h and Y_c. */
+function unrolled(gates: number, activations: readonly string[], step: Step): Expansion {
+  return (context) => {
+    const { build, node, shapeOf, input, has } = context;
+    const length = shapeOf(0)[0];
+    const size = shapeOf(2)[2];
+    const direction = stringOf(node, 'direction', 'forward');
+    const count = direction === 'bidirectional' ? 2 : 1;
+    if (typeof length !== 'number') throw context.refuse('a sequence of unknown length: fix the dimension');
+    if (length < 1 || length > LONGEST)
+      throw context.refuse(`${length} steps, expected 1 to ${LONGEST}: shorten the sequence`);
+    if (typeof size !== 'number') throw context.refuse('an unknown hidden size');
+    if (has(4)) throw context.refuse('sequence_lens');
+    if (intOf(node, 'layout', 0) !== 0) throw context.refuse('layout 1');
+    for (const name of ['clip', 'input_forget']) if (node.attributes.has(name)) throw context.refuse(name);
+    const named = stringsOf(node, 'activations');
+    if (named?.some((name, index) => name !== activations[index % activations.length])) {
+      throw context.refuse(`activations ${named.join(', ')}`);
+    }
+    const steps: Value[][] = [];
+    const last: State[] = [];
+    for (let way = 0; way < count; way++) {
+      const of = (value: Value): Value => build.squeeze(build.slice(value, [way], [way + 1], [0]), [0]);
+      const turned = (value: Value): Value => build.transpose(of(value), [1, 0]);
+      const half = gates * size;
+      const biases = has(3) ? build.split(of(input(3)), [half, half], 0) : undefined;
+      const projected = build.matMul(input(0), turned(input(1)));
+      const x = biases === undefined ? projected : build.add(projected, biases[0]!); // [S, B, gates H]
+      const batch = build.gather(build.shape(input(0)), build.int64s([1]));
+      const zeros = (): Value => build.expand(number(context, 0), build.concat([batch, build.int64s([size])], 0));
+      const weights: Weights = {
+        recurrent: turned(input(2)),
+        recurrentBias: biases?.[1],
+        size,
+        peepholes: has(7) ? build.split(of(input(7)), [size, size, size], 0) : undefined,
+      };
+      let state: State = {
+        h: has(5) ? of(input(5)) : zeros(),
+        ...(gates === 4 && { c: has(6) ? of(input(6)) : zeros() }),
+      };
+      const backward = direction === 'reverse' || way === 1;
+      const hidden = new Array<Value>(length);
+      for (let index = 0; index < length; index++) {
+        const at = backward ? length - 1 - index : index;
+        state = step(context, build.gather(x, build.scalar(at, 'int64')), state, weights);
+        hidden[at] = build.unsqueeze(state.h, [0, 1]);
+      }
+      steps.push(hidden);
+      last.push(state);
+    }
+    const sideBySide = (values: readonly Value[], axis: number): Value =>
+      values.length === 1 ? values[0]! : build.concat(values, axis);
+    const states = (of: (state: State) => Value): Value =>
+      sideBySide(
+        last.map((state) => build.unsqueeze(of(state), [0])),
+        0,
+      );
+    return [
+      context.reads(0)
+        ? sideBySide(
+            steps.map((hidden) => build.concat(hidden, 0)),
+            1,
+          )
+        : undefined,
+      context.reads(1) ? states(({ h }) => h) : undefined,
+      gates === 4 && context.reads(2) ? states(({ c }) => c!) : undefined,
+    ];
+  };
+}
