@@ -38,6 +38,11 @@ ${Object.keys(expansions)
   .sort()
   .map((name) => `- ${name}`)
   .join('\n')}
+
+## Recurrent operators
+
+\`unrollRecurrentOperators()\` writes RNN, GRU and LSTM of a known length, of at most 256 steps, step by step in standard
+operators, which have gradients.
 `;
 }
 
