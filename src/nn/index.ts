@@ -19,6 +19,7 @@ export { klDivergence } from './losses/kl-divergence.ts';
 export type { Loss, LossInputs, LossTerms } from './losses/loss.ts';
 export { meanSquaredError } from './losses/mean-squared-error.ts';
 export { parameter } from './parameter.ts';
+export { trainingForm } from './training-form.ts';
 export { type EncoderSettings, encoderSettings, type HuggingFaceConfig, type ModelType } from './transformer/config.ts';
 export { bert, distilbert, type EncoderOptions, fromConfig, roberta } from './transformer/encoder.ts';
 export { PRESETS, type Preset, presetConfig } from './transformer/presets.ts';
