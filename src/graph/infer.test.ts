@@ -78,7 +78,8 @@ describe('a contradiction', () => {
 describe('what the model declares', () => {
   const graph = new GraphBuilder();
   const x = graph.input('x', 'float32', ['batch', 3, 224, 224]);
-  const features = graph.node('Conv', [x, graph.initializer('w', zeros('float32', [8, 3, 3, 3]))])[0]!;
+  const rois = graph.input('rois', 'float32', ['regions', 5]);
+  const features = graph.node('MaxRoiPool', [x, rois])[0]!;
   const active = graph.op('Relu', [features]);
   graph.output(active, { dtype: 'float32', shape: ['N', 'C', null, 222] }, 'y');
   const model = graph.build();
