@@ -11,5 +11,8 @@ export interface Build {
   readonly form: 'inference' | 'training';
   readonly seed: number;
   /** Parameters that are known already, by name; the others are initialized. */
-  readonly weights?: ReadonlyMap<string, Tensor>;
+  readonly weights?: ParameterSource;
 }
+
+/** Where parameters come from, by name: a map, or what reads them when they are asked for. */
+export type ParameterSource = Pick<ReadonlyMap<string, Tensor>, 'get'>;

@@ -1,5 +1,5 @@
 export { asBufferUpdate, type BufferUpdate, bufferUpdates } from './buffers.ts';
-export type { Build } from './build.ts';
+export type { Build, ParameterSource } from './build.ts';
 export { type DropoutMask, dropoutMasks, type MaskSource, maskSource } from './dropout-masks.ts';
 export type { Initialization } from './initialization.ts';
 export { type Activation, activation } from './layers/activation.ts';
@@ -20,6 +20,17 @@ export type { Loss, LossInputs, LossTerms } from './losses/loss.ts';
 export { meanSquaredError } from './losses/mean-squared-error.ts';
 export { parameter } from './parameter.ts';
 export { trainingForm } from './training-form.ts';
+export { ARCHITECTURES, type Architecture, type Head, type HeadStep } from './transformer/architectures.ts';
 export { type EncoderSettings, encoderSettings, type HuggingFaceConfig, type ModelType } from './transformer/config.ts';
-export { bert, distilbert, type EncoderOptions, fromConfig, roberta } from './transformer/encoder.ts';
+export {
+  albert,
+  bert,
+  distilbert,
+  type EncoderOptions,
+  electra,
+  fromConfig,
+  modelTypeOf,
+  mpnet,
+  roberta,
+} from './transformer/encoder.ts';
 export { PRESETS, type Preset, presetConfig } from './transformer/presets.ts';

@@ -5,9 +5,10 @@ import { type Initialization, initialize } from './initialization.ts';
 
 /**
  * A parameter of the model, under its name in the checkpoint: taken from `build.weights` where it is there, initialized
- * otherwise. Throws 'shape' when the given weight has other dimensions, and 'unsupported' when it is not float32.
+ * otherwise. Asked for again, it is the same one: that is how layers share parameters. Throws 'shape' when the given weight has other dimensions, and 'unsupported' when it is not float32.
  */
 export function parameter(build: Build, name: string, dims: readonly number[], initialization: Initialization): Value {
+  if (build.graph.initializers.has(name)) return name;
   const given = build.weights?.get(name);
   if (given === undefined) return build.graph.initializer(name, initialize(name, dims, initialization, build.seed));
   if (given.dims.length !== dims.length || given.dims.some((dim, axis) => dim !== dims[axis])) {

@@ -10,7 +10,7 @@ export interface AttentionShapes {
   readonly split: Value;
   /** int64 [2]: −1, hidden size. */
   readonly merged: Value;
-  /** float32 [batch, 1, 1, sequence]: added to the scores, 0 where a token may be seen. */
+  /** float32, [batch, 1, 1, sequence] or with all heads and rows: added to the scores, 0 where a token may be seen. */
   readonly mask: Value;
 }
 
@@ -31,8 +31,8 @@ export function selfAttention(
     readonly shapes: AttentionShapes;
     readonly probability: number;
     readonly initialization: Initialization;
-    /** `rows` [batch, hidden]; `split`, int64 [4]: batch, 1, heads, head size. */
-    readonly first?: { readonly rows: Value; readonly split: Value };
+    /** `rows` [batch, hidden]; `split`, int64 [4]: batch, 1, heads, head size; `mask` for the first token alone. */
+    readonly first?: { readonly rows: Value; readonly split: Value; readonly mask: Value };
   },
 ): Value {
   const { graph } = build;
@@ -45,7 +45,7 @@ export function selfAttention(
   const query = graph.transpose(first === undefined ? split(asked) : graph.reshape(asked, first.split), [0, 2, 1, 3]); // [B, heads, T or 1, headSize]
   const key = graph.transpose(split(project(x, names.key)), [0, 2, 3, 1]); // [B, heads, headSize, T]
   const value = graph.transpose(split(project(x, names.value)), [0, 2, 1, 3]); // [B, heads, T, headSize]
-  const scores = graph.add(graph.matMul(query, key), shapes.mask); // [B, heads, T or 1, T]
+  const scores = graph.add(graph.matMul(query, key), first?.mask ?? shapes.mask); // [B, heads, T or 1, T]
   const probabilities = dropout(build, graph.softmax(scores), names.dropout, {
     probability: options.probability,
     shape: ['batch', heads, first === undefined ? 'sequence' : 1, 'sequence'],

@@ -13,7 +13,7 @@ export function layerNorm(
   const bias = parameter(build, `${name}.bias`, [options.size], 'zeros');
   return build.graph.node('LayerNormalization', [x, weight, bias], {
     attributes: { axis: int(-1), epsilon: float(options.epsilon) },
-    name,
+    name: build.graph.unique(name),
     hint: `${name}.output`,
   })[0]!;
 }

@@ -23,7 +23,7 @@ export function linear(
   const bias = parameter(build, `${name}.bias`, [outputs], 'zeros');
   return build.graph.node('Gemm', [x, weight, bias], {
     attributes: { transB: int(1), ...(scale !== 1 && { alpha: float(scale), beta: float(scale) }) },
-    name,
+    name: build.graph.unique(name),
     hint: `${name}.output`,
   })[0]!;
 }

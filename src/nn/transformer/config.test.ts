@@ -5,28 +5,52 @@ import { fromConfig } from './encoder.ts';
 import { PRESETS, presetConfig } from './presets.ts';
 
 describe('defaults are those of the configuration classes of Hugging Face', () => {
-  // BertConfig(), RobertaConfig() and DistilBertConfig() of transformers.
+  // BertConfig(), RobertaConfig(), … of transformers.
   const bert = {
     vocabularySize: 30522,
     hidden: 768,
+    embedding: 768,
     layers: 12,
+    groups: 12,
+    layersPerGroup: 1,
     heads: 12,
     intermediate: 3072,
     activation: 'gelu',
     hiddenDropout: 0.1,
     attentionDropout: 0.1,
     classifierDropout: 0.1,
+    answerDropout: 0,
     positions: 512,
     tokenTypes: 2,
     epsilon: 1e-12,
     paddingId: 0,
     initializerRange: 0.02,
+    tiedEmbeddings: true,
     labels: 2,
   };
   it.each([
     ['bert', bert],
     ['roberta', { ...bert, vocabularySize: 50265, paddingId: 1 }],
-    ['distilbert', { ...bert, layers: 6, tokenTypes: 0, classifierDropout: 0.2 }],
+    ['distilbert', { ...bert, layers: 6, groups: 6, tokenTypes: 0, classifierDropout: 0.2, answerDropout: 0.1 }],
+    ['xlm-roberta', { ...bert, paddingId: 1 }],
+    ['camembert', { ...bert, paddingId: 1 }],
+    ['electra', { ...bert, hidden: 256, embedding: 128, heads: 4, intermediate: 1024 }],
+    [
+      'albert',
+      {
+        ...bert,
+        vocabularySize: 30000,
+        hidden: 4096,
+        embedding: 128,
+        groups: 1,
+        heads: 64,
+        intermediate: 16384,
+        activation: 'gelu_new',
+        hiddenDropout: 0,
+        attentionDropout: 0,
+      },
+    ],
+    ['mpnet', { ...bert, vocabularySize: 30527, tokenTypes: 0, paddingId: 1 }],
   ] as const)('%s', (type, expected) => {
     expect(encoderSettings({}, type)).toEqual(expected);
   });
@@ -78,6 +102,16 @@ describe('refusals name the field and its value', () => {
       'unsupported: config.json of distilbert: sinusoidal_pos_embds is true, supported is false',
     ],
     [
+      'mpnet',
+      { relative_attention_num_buckets: 64 },
+      'unsupported: config.json of mpnet: relative_attention_num_buckets is 64, supported is 32',
+    ],
+    [
+      'albert',
+      { num_hidden_groups: 3, num_hidden_layers: 2 },
+      'invalid-model: config.json of albert: 3 groups (num_hidden_groups) for 2 layers (num_hidden_layers)',
+    ],
+    [
       'distilbert',
       { dim: 10, n_heads: 3 },
       'invalid-model: config.json of distilbert: dim 10 does not divide into 3 heads (n_heads)',
@@ -113,7 +147,7 @@ describe('refusals name the field and its value', () => {
 
   it('names a model type that has no architecture', () => {
     expect(() => fromConfig({ model_type: 'gpt2' })).toThrow(
-      'config.json: model_type is "gpt2", supported are bert, roberta, distilbert',
+      'config.json: model_type is "gpt2", supported are bert, roberta, xlm-roberta, camembert, distilbert, electra, albert, mpnet',
     );
   });
 });

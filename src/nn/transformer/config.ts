@@ -4,13 +4,27 @@ import { ACTIVATIONS, type Activation, isActivation } from '../layers/activation
 /** A Hugging Face `config.json`, parsed: a plain object whose fields are checked one by one. */
 export type HuggingFaceConfig = Readonly<Record<string, unknown>>;
 
-export type ModelType = 'bert' | 'distilbert' | 'roberta';
+export type ModelType =
+  | 'bert'
+  | 'distilbert'
+  | 'roberta'
+  | 'xlm-roberta'
+  | 'camembert'
+  | 'electra'
+  | 'albert'
+  | 'mpnet';
 
 /** What a configuration says about an encoder, under one name for each thing. */
 export interface EncoderSettings {
   readonly vocabularySize: number;
   readonly hidden: number;
+  /** Width of the embeddings; most architectures have that of the layers. */
+  readonly embedding: number;
   readonly layers: number;
+  /** Groups of layers that share their parameters; as many as layers where none do. */
+  readonly groups: number;
+  /** Layers that a group applies one after the other, each time. */
+  readonly layersPerGroup: number;
   readonly heads: number;
   readonly intermediate: number;
   readonly activation: Activation;
@@ -18,33 +32,45 @@ export interface EncoderSettings {
   readonly attentionDropout: number;
   /** Before the classifier. */
   readonly classifierDropout: number;
+  /** Before the logits of answers. */
+  readonly answerDropout: number;
   readonly positions: number;
   /** 0 where the architecture has no token types. */
   readonly tokenTypes: number;
   readonly epsilon: number;
   readonly paddingId: number;
   readonly initializerRange: number;
+  /** The masked-LM head's decoder is the table of words. */
+  readonly tiedEmbeddings: boolean;
   readonly labels: number;
 }
 
-/** A field of `config.json` and its default in Hugging Face's configuration class; without a field the value is fixed. */
-interface Field {
-  readonly field?: string;
-  readonly fallback: number | string;
-}
+/**
+ * A field of `config.json` and its default in Hugging Face's configuration class, or another setting whose value is the
+ * default; without a field the value is fixed.
+ */
+type Field<Setting> = { readonly field?: string } & (
+  | { readonly fallback: number | string }
+  | { readonly like: Setting }
+);
 
-type NumberSetting = Exclude<keyof EncoderSettings, 'activation' | 'classifierDropout' | 'labels'>;
-type Fields = Readonly<Record<NumberSetting | 'activation', Field>>;
+type NumberSetting = Exclude<keyof EncoderSettings, 'activation' | 'tiedEmbeddings' | 'labels'>;
+type Fields = Readonly<Record<NumberSetting | 'activation', Field<NumberSetting>>>;
 
 const BERT: Fields = {
   vocabularySize: { field: 'vocab_size', fallback: 30522 },
   hidden: { field: 'hidden_size', fallback: 768 },
+  embedding: { like: 'hidden' },
   layers: { field: 'num_hidden_layers', fallback: 12 },
+  groups: { like: 'layers' },
+  layersPerGroup: { fallback: 1 },
   heads: { field: 'num_attention_heads', fallback: 12 },
   intermediate: { field: 'intermediate_size', fallback: 3072 },
   activation: { field: 'hidden_act', fallback: 'gelu' },
   hiddenDropout: { field: 'hidden_dropout_prob', fallback: 0.1 },
   attentionDropout: { field: 'attention_probs_dropout_prob', fallback: 0.1 },
+  classifierDropout: { field: 'classifier_dropout', like: 'hiddenDropout' },
+  answerDropout: { fallback: 0 },
   positions: { field: 'max_position_embeddings', fallback: 512 },
   tokenTypes: { field: 'type_vocab_size', fallback: 2 },
   epsilon: { field: 'layer_norm_eps', fallback: 1e-12 },
@@ -52,15 +78,15 @@ const BERT: Fields = {
   initializerRange: { field: 'initializer_range', fallback: 0.02 },
 };
 
+const ROBERTA: Fields = { ...BERT, paddingId: { field: 'pad_token_id', fallback: 1 } };
+
 const FIELDS: Readonly<Record<ModelType, Fields>> = {
   bert: BERT,
-  roberta: {
-    ...BERT,
-    vocabularySize: { field: 'vocab_size', fallback: 50265 },
-    paddingId: { field: 'pad_token_id', fallback: 1 },
-  },
+  roberta: { ...ROBERTA, vocabularySize: { field: 'vocab_size', fallback: 50265 } },
+  'xlm-roberta': ROBERTA,
+  camembert: ROBERTA,
   distilbert: {
-    vocabularySize: { field: 'vocab_size', fallback: 30522 },
+    ...BERT,
     hidden: { field: 'dim', fallback: 768 },
     layers: { field: 'n_layers', fallback: 6 },
     heads: { field: 'n_heads', fallback: 12 },
@@ -68,20 +94,49 @@ const FIELDS: Readonly<Record<ModelType, Fields>> = {
     activation: { field: 'activation', fallback: 'gelu' },
     hiddenDropout: { field: 'dropout', fallback: 0.1 },
     attentionDropout: { field: 'attention_dropout', fallback: 0.1 },
-    positions: { field: 'max_position_embeddings', fallback: 512 },
+    classifierDropout: { field: 'seq_classif_dropout', fallback: 0.2 },
+    answerDropout: { field: 'qa_dropout', fallback: 0.1 },
     tokenTypes: { fallback: 0 },
     epsilon: { fallback: 1e-12 },
-    paddingId: { field: 'pad_token_id', fallback: 0 },
-    initializerRange: { field: 'initializer_range', fallback: 0.02 },
+  },
+  electra: {
+    ...BERT,
+    hidden: { field: 'hidden_size', fallback: 256 },
+    embedding: { field: 'embedding_size', fallback: 128 },
+    heads: { field: 'num_attention_heads', fallback: 4 },
+    intermediate: { field: 'intermediate_size', fallback: 1024 },
+  },
+  albert: {
+    ...BERT,
+    vocabularySize: { field: 'vocab_size', fallback: 30000 },
+    hidden: { field: 'hidden_size', fallback: 4096 },
+    embedding: { field: 'embedding_size', fallback: 128 },
+    groups: { field: 'num_hidden_groups', fallback: 1 },
+    layersPerGroup: { field: 'inner_group_num', fallback: 1 },
+    heads: { field: 'num_attention_heads', fallback: 64 },
+    intermediate: { field: 'intermediate_size', fallback: 16384 },
+    activation: { field: 'hidden_act', fallback: 'gelu_new' },
+    hiddenDropout: { field: 'hidden_dropout_prob', fallback: 0 },
+    attentionDropout: { field: 'attention_probs_dropout_prob', fallback: 0 },
+    classifierDropout: { field: 'classifier_dropout_prob', fallback: 0.1 },
+  },
+  mpnet: {
+    ...BERT,
+    vocabularySize: { field: 'vocab_size', fallback: 30527 },
+    classifierDropout: { like: 'hiddenDropout' },
+    tokenTypes: { fallback: 0 },
+    // As in transformers, whatever pad_token_id says.
+    paddingId: { fallback: 1 },
   },
 };
 
 /** Fields that change what the model computes, with the one value that is supported (the default everywhere). */
-const ONLY: Readonly<Record<string, string | boolean>> = {
+const ONLY: Readonly<Record<string, string | boolean | number>> = {
   position_embedding_type: 'absolute',
   is_decoder: false,
   add_cross_attention: false,
   sinusoidal_pos_embds: false,
+  relative_attention_num_buckets: 32,
 };
 
 type Check = (value: number) => boolean;
@@ -93,11 +148,16 @@ const positive: Check = (value) => value > 0 && Number.isFinite(value);
 const CHECKS: Readonly<Record<NumberSetting, readonly [Check, string]>> = {
   vocabularySize: [count, 'a positive integer'],
   hidden: [count, 'a positive integer'],
+  embedding: [count, 'a positive integer'],
+  groups: [count, 'a positive integer'],
+  layersPerGroup: [count, 'a positive integer'],
   layers: [count, 'a positive integer'],
   heads: [count, 'a positive integer'],
   intermediate: [count, 'a positive integer'],
   hiddenDropout: [probability, 'a probability in [0, 1)'],
   attentionDropout: [probability, 'a probability in [0, 1)'],
+  classifierDropout: [probability, 'a probability in [0, 1)'],
+  answerDropout: [probability, 'a probability in [0, 1)'],
   positions: [count, 'a positive integer'],
   tokenTypes: [index, 'an integer, 0 or more'],
   epsilon: [positive, 'a positive number'],
@@ -121,8 +181,9 @@ export function encoderSettings(config: HuggingFaceConfig, type: ModelType): Enc
     }
   }
   const read = (setting: keyof Fields): unknown => {
-    const { field, fallback } = FIELDS[type][setting];
-    return (field === undefined ? undefined : config[field]) ?? fallback;
+    const entry = FIELDS[type][setting];
+    const given = entry.field === undefined ? undefined : config[entry.field];
+    return given ?? ('like' in entry ? read(entry.like) : entry.fallback);
   };
   const name = (setting: keyof Fields): string => FIELDS[type][setting].field ?? setting;
   const number = (setting: NumberSetting): number =>
@@ -151,28 +212,34 @@ export function encoderSettings(config: HuggingFaceConfig, type: ModelType): Enc
       `config.json of ${type}: ${name('paddingId')} is ${paddingId}, outside the vocabulary of ${vocabularySize} (${name('vocabularySize')})`,
     );
   }
-  const hiddenDropout = number('hiddenDropout');
-  const [classifierField, classifierFallback] =
-    type === 'distilbert' ? ['seq_classif_dropout', 0.2] : ['classifier_dropout', hiddenDropout];
+  const layers = number('layers');
+  const groups = number('groups');
+  if (groups > layers) {
+    throw new LatheError(
+      'invalid-model',
+      `config.json of ${type}: ${groups} groups (${name('groups')}) for ${layers} layers (${name('layers')})`,
+    );
+  }
   return {
     vocabularySize,
     hidden,
-    layers: number('layers'),
+    embedding: number('embedding'),
+    layers,
+    groups,
+    layersPerGroup: number('layersPerGroup'),
     heads,
     intermediate: number('intermediate'),
     activation,
-    hiddenDropout,
+    hiddenDropout: number('hiddenDropout'),
     attentionDropout: number('attentionDropout'),
-    classifierDropout: checked(
-      `config.json of ${type}: ${classifierField}`,
-      config[classifierField] ?? classifierFallback,
-      ...CHECKS.hiddenDropout,
-    ),
+    classifierDropout: number('classifierDropout'),
+    answerDropout: number('answerDropout'),
     positions: number('positions'),
     tokenTypes: number('tokenTypes'),
     epsilon: number('epsilon'),
     paddingId,
     initializerRange: number('initializerRange'),
+    tiedEmbeddings: config.tie_word_embeddings !== false,
     labels: labelCount(config, type),
   };
 }

@@ -1,8 +1,7 @@
-import { DATA_TYPES, LatheError, type Tensor } from '../../base/index.ts';
+import { DATA_TYPES, LatheError } from '../../base/index.ts';
 import { GraphBuilder, type Model, type Value } from '../../graph/index.ts';
-import type { Build } from '../build.ts';
+import type { Build, ParameterSource } from '../build.ts';
 import type { Initialization } from '../initialization.ts';
-import { activation } from '../layers/activation.ts';
 import { type AttentionShapes, selfAttention } from '../layers/attention.ts';
 import { dropout } from '../layers/dropout.ts';
 import { addSmallEmbedding, embedding } from '../layers/embedding.ts';
@@ -10,18 +9,24 @@ import { feedForward } from '../layers/feed-forward.ts';
 import { layerNorm } from '../layers/layer-norm.ts';
 import { linear } from '../layers/linear.ts';
 import { parameter } from '../parameter.ts';
-import { ARCHITECTURES, type Architecture } from './architectures.ts';
+import { ARCHITECTURES, type Architecture, type Head } from './architectures.ts';
 import { type EncoderSettings, encoderSettings, type HuggingFaceConfig, type ModelType } from './config.ts';
+import { headOver } from './heads.ts';
+import { relativePositions } from './relative-positions.ts';
 
 export interface EncoderOptions {
-  /** `none` gives `last_hidden_state` [batch, sequence, hidden] instead of `logits` [batch, labels]. */
-  readonly head?: 'sequence-classification' | 'none';
+  /**
+   * What the model gives: `logits` [batch, labels] for `sequence-classification` (the default), `logits` [batch, sequence,
+   * labels] for `token-classification`, `start_logits` and `end_logits` [batch, sequence] for `question-answering`,
+   * `logits` [batch, sequence, words] for `masked-lm`, `last_hidden_state` [batch, sequence, hidden] for `none`.
+   */
+  readonly head?: Head | 'none';
   /** The training form has dropout, with its masks as inputs: see `dropoutMasks`. */
   readonly form?: Build['form'];
   /** Of the initialization; the same seed gives the same parameters. */
   readonly seed?: number;
   /** Parameters of a checkpoint, by name; those that it lacks are initialized. */
-  readonly weights?: ReadonlyMap<string, Tensor>;
+  readonly weights?: ParameterSource;
   /** Whether the model takes `token_type_ids`; otherwise every token has type 0. Default: where it has two types or more. */
   readonly tokenTypeIds?: boolean;
 }
@@ -45,8 +50,28 @@ export function roberta(config: HuggingFaceConfig, options: EncoderOptions = {})
   return encoder('roberta', config, options);
 }
 
+/** ELECTRA (Clark et al., 2020): as {@link bert}; the embeddings may be narrower than the layers. */
+export function electra(config: HuggingFaceConfig, options: EncoderOptions = {}): Model {
+  return encoder('electra', config, options);
+}
+
+/** ALBERT (Lan et al., 2019): as {@link bert}, with narrower embeddings and layers that share their parameters. */
+export function albert(config: HuggingFaceConfig, options: EncoderOptions = {}): Model {
+  return encoder('albert', config, options);
+}
+
+/** MPNet (Song et al., 2020): as {@link roberta}, without token types; attention knows how far apart two tokens are. */
+export function mpnet(config: HuggingFaceConfig, options: EncoderOptions = {}): Model {
+  return encoder('mpnet', config, options);
+}
+
 /** The architecture that the configuration's `model_type` names. Throws 'unsupported' for others. */
 export function fromConfig(config: HuggingFaceConfig, options: EncoderOptions = {}): Model {
+  return encoder(modelTypeOf(config), config, options);
+}
+
+/** The `model_type` of a configuration. Throws 'unsupported' for those that Lathe has no architecture for. */
+export function modelTypeOf(config: HuggingFaceConfig): ModelType {
   const type = config.model_type;
   if (typeof type !== 'string' || !Object.hasOwn(ARCHITECTURES, type)) {
     throw new LatheError(
@@ -55,7 +80,7 @@ export function fromConfig(config: HuggingFaceConfig, options: EncoderOptions = 
       { hint: 'Models of other types can be trained from their ONNX file.' },
     );
   }
-  return encoder(type as ModelType, config, options);
+  return type as ModelType;
 }
 
 function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOptions): Model {
@@ -74,19 +99,43 @@ function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOpt
     settings.tokenTypes > 0 && (options.tokenTypeIds ?? settings.tokenTypes > 1)
       ? graph.input('token_type_ids', 'int64', ['batch', 'sequence'])
       : undefined;
-  const shapes = sharedShapes(build, ids, mask, settings);
-
+  const shapes = sharedShapes(build, ids, mask, architecture, settings);
   const embedded = embeddings(build, architecture, settings, { ids, types, shapes });
-  if (options.head === 'none') {
-    const x = layers(build, embedded, architecture, settings, shapes);
-    const states = graph.reshape(x, shapes.sequences); // [B, T, hidden]
-    graph.output(states, { dtype: 'float32', shape: ['batch', 'sequence', settings.hidden] }, 'last_hidden_state');
-  } else {
-    const first = layers(build, embedded, architecture, settings, shapes, 'first');
-    const logits = classifier(build, first, architecture, settings);
-    graph.output(logits, { dtype: 'float32', shape: ['batch', settings.labels] }, 'logits');
+
+  const { head = 'sequence-classification' } = options;
+  const perSequence = head === 'sequence-classification';
+  const states = layers(build, embedded, architecture, settings, shapes, perSequence ? 'first' : 'all');
+  if (head === 'none') return finish(graph, type, { last_hidden_state: [states, settings.hidden] }, shapes);
+  const logits = headOver(build, states, head, architecture, settings);
+  if (head === 'question-answering') {
+    const [start, end] = graph.split(logits, [1, 1], 1); // [B · T, 1] each
+    return finish(graph, type, { start_logits: [start!], end_logits: [end!] }, shapes);
+  }
+  if (!perSequence) {
+    const outputs = head === 'masked-lm' ? settings.vocabularySize : settings.labels;
+    return finish(graph, type, { logits: [logits, outputs] }, shapes);
+  }
+  graph.output(logits, { dtype: 'float32', shape: ['batch', settings.labels] }, 'logits');
+  return graph.build({ name: type });
+}
+
+/** Declares outputs that have a row a token: [B · T, width] becomes [B, T, width], [B · T, 1] becomes [B, T]. */
+function finish(
+  graph: GraphBuilder,
+  type: ModelType,
+  outputs: Readonly<Record<string, readonly [Value, number?]>>,
+  shapes: Shapes,
+): Model {
+  for (const [name, [value, width]] of Object.entries(outputs)) {
+    const shape = ['batch', 'sequence', ...(width === undefined ? [] : [width])];
+    graph.output(rowsOfSequences(graph, value, shapes, width), { dtype: 'float32', shape }, name);
   }
   return graph.build({ name: type });
+}
+
+/** [B · T, width] → [B, T, width], or [B · T, 1] → [B, T]. */
+function rowsOfSequences(graph: GraphBuilder, x: Value, { batch, sequence }: Shapes, width?: number): Value {
+  return graph.reshape(x, graph.concat([batch, sequence, ...(width === undefined ? [] : [graph.int64s([width])])], 0));
 }
 
 interface Shapes extends AttentionShapes {
@@ -94,8 +143,8 @@ interface Shapes extends AttentionShapes {
   readonly batch: Value;
   /** int64 [1]. */
   readonly sequence: Value;
-  /** int64 [3]: batch, sequence, hidden. */
-  readonly sequences: Value;
+  /** `mask` for the first token alone. */
+  readonly firstMask: Value;
 }
 
 /**
@@ -104,20 +153,30 @@ interface Shapes extends AttentionShapes {
  */
 const HIDDEN = -10_000;
 
-function sharedShapes(build: Build, ids: Value, mask: Value, settings: EncoderSettings): Shapes {
+function sharedShapes(
+  build: Build,
+  ids: Value,
+  mask: Value,
+  { relativePositions: distances }: Architecture,
+  settings: EncoderSettings,
+): Shapes {
   const { graph } = build;
-  const { hidden, heads } = settings;
+  const { hidden, heads, positions } = settings;
   const shape = graph.shape(ids);
   const batch = graph.gather(shape, graph.int64s([0]));
   const sequence = graph.gather(shape, graph.int64s([1]));
   const padding = graph.sub(graph.scalar(1, 'float32'), graph.cast(mask, FLOAT32)); // [B, T]
+  const split = graph.concat([batch, sequence, graph.int64s([heads, hidden / heads])], 0);
+  const merged = graph.int64s([-1, hidden]);
+  const seen = graph.unsqueeze(graph.mul(padding, graph.scalar(HIDDEN, 'float32')), [1, 2]); // [B, 1, 1, T]
+  const shapes = { batch, sequence, split, merged, mask: seen, firstMask: seen };
+  if (distances === undefined) return shapes;
+  const initialization = { normal: settings.initializerRange };
+  const added = relativePositions(build, distances, { heads, positions, sequence, initialization }); // [1, heads, T, T]
   return {
-    batch,
-    sequence,
-    sequences: graph.concat([batch, sequence, graph.int64s([hidden])], 0),
-    split: graph.concat([batch, sequence, graph.int64s([heads, hidden / heads])], 0),
-    merged: graph.int64s([-1, hidden]),
-    mask: graph.unsqueeze(graph.mul(padding, graph.scalar(HIDDEN, 'float32')), [1, 2]), // [B, 1, 1, T]
+    ...shapes,
+    mask: graph.add(added, seen), // [B, heads, T, T]
+    firstMask: graph.add(graph.slice(added, [0], [1], [2]), seen), // [B, heads, 1, T]
   };
 }
 
@@ -128,33 +187,37 @@ function embeddings(
   inputs: { readonly ids: Value; readonly types: Value | undefined; readonly shapes: Shapes },
 ): Value {
   const { graph } = build;
-  const { hidden, hiddenDropout, epsilon } = settings;
+  const { hidden, embedding: size, hiddenDropout, epsilon } = settings;
   const { ids, types, shapes } = inputs;
   const initialization = { normal: settings.initializerRange };
   const withPadding = { ...initialization, zeroRow: settings.paddingId };
-  const words = { count: settings.vocabularySize, size: hidden, initialization: withPadding };
-  let x = embedding(build, ids, names.words, words); // [B, T, hidden]
+  const words = { count: settings.vocabularySize, size, initialization: withPadding };
+  let x = embedding(build, ids, names.words, words); // [B, T, size]
 
-  const rows = { count: settings.positions, size: hidden };
+  const rows = { count: settings.positions, size };
   x = graph.add(
     x,
     positions === 'counted'
-      ? firstRows(build, names.positions, { ...rows, initialization }, shapes.sequence) // [T, hidden]
+      ? firstRows(build, names.positions, { ...rows, initialization }, shapes.sequence) // [T, size]
       : embedding(build, positionsAfterPadding(build, ids, settings.paddingId), names.positions, {
           ...rows,
           initialization: withPadding,
-        }), // [B, T, hidden]
+        }), // [B, T, size]
   );
 
-  x = graph.reshape(x, shapes.merged); // [B · T, hidden]
-  const kinds = { count: settings.tokenTypes, size: hidden, initialization };
-  if (types !== undefined) {
-    x = addSmallEmbedding(build, x, graph.reshape(types, graph.int64s([-1])), names.tokenTypes, kinds);
-  } else if (settings.tokenTypes > 0) {
-    x = graph.add(x, firstRows(build, names.tokenTypes, kinds, graph.int64s([1]))); // [B · T, hidden] + [1, hidden]
+  x = graph.reshape(x, graph.int64s([-1, size])); // [B · T, size]
+  if (names.tokenTypes !== undefined && settings.tokenTypes > 0) {
+    const kinds = { count: settings.tokenTypes, size, initialization };
+    x =
+      types === undefined
+        ? graph.add(x, firstRows(build, names.tokenTypes, kinds, graph.int64s([1]))) // [B · T, size] + [1, size]
+        : addSmallEmbedding(build, x, graph.reshape(types, graph.int64s([-1])), names.tokenTypes, kinds);
   }
-  x = layerNorm(build, x, names.norm, { size: hidden, epsilon });
-  return dropout(build, x, names.dropout, { probability: hiddenDropout, shape: ['batch*sequence', hidden] });
+  x = layerNorm(build, x, names.norm, { size, epsilon });
+  x = dropout(build, x, names.dropout, { probability: hiddenDropout, shape: ['batch*sequence', size] });
+  const { projection } = names;
+  if (projection === undefined || (projection.when === 'widths differ' && size === hidden)) return x;
+  return linear(build, x, projection.name, { inputs: size, outputs: hidden, initialization }); // [B · T, hidden]
 }
 
 /** The first rows of an embedding: a slice rather than a gather, because its gradient is a padding, which costs nothing. */
@@ -190,10 +253,17 @@ function layers(
   shapes: Shapes,
   rows: 'all' | 'first' = 'all',
 ): Value {
+  const { groups, layersPerGroup } = settings;
   let x = embedded;
   for (let index = 0; index < settings.layers; index++) {
-    const wanted = index === settings.layers - 1 ? rows : 'all';
-    x = layer(build, x, wanted, `${architecture.layers}.${index}`, architecture.layer, settings, shapes);
+    const group = Math.floor(index / (settings.layers / groups));
+    for (let inner = 0; inner < layersPerGroup; inner++) {
+      const isLast = index === settings.layers - 1 && inner === layersPerGroup - 1;
+      const prefix = architecture.layers(group, inner);
+      // Layers that share parameters drop different elements.
+      const dropouts = groups === settings.layers ? prefix : `${prefix}.${index}`;
+      x = layer(build, x, isLast ? rows : 'all', { prefix, dropouts }, architecture.layer, settings, shapes);
+    }
   }
   return x;
 }
@@ -203,7 +273,7 @@ function layer(
   build: Build,
   x: Value,
   rows: 'all' | 'first',
-  prefix: string,
+  { prefix, dropouts }: { readonly prefix: string; readonly dropouts: string },
   names: Architecture['layer'],
   settings: EncoderSettings,
   shapes: Shapes,
@@ -213,19 +283,24 @@ function layer(
   const initialization = { normal: settings.initializerRange };
   const first =
     rows === 'first'
-      ? graph.reshape(graph.slice(graph.reshape(x, shapes.sequences), [0], [1], [1]), shapes.merged) // [B, hidden]
+      ? graph.reshape(graph.slice(rowsOfSequences(graph, x, shapes, hidden), [0], [1], [1]), shapes.merged) // [B, hidden]
       : undefined;
   const count = rows === 'first' ? 'batch' : 'batch*sequence';
   const at = (name: string): string => `${prefix}.${name}`;
   const dropHidden = (value: Value, name: string | undefined): Value =>
     name === undefined
       ? value
-      : dropout(build, value, at(name), { probability: hiddenDropout, shape: [count, hidden] });
+      : dropout(build, value, `${dropouts}.${name}`, { probability: hiddenDropout, shape: [count, hidden] });
 
   const context = selfAttention(
     build,
     x,
-    { query: at(names.query), key: at(names.key), value: at(names.value), dropout: at(names.attentionDropout) },
+    {
+      query: at(names.query),
+      key: at(names.key),
+      value: at(names.value),
+      dropout: `${dropouts}.${names.attentionDropout}`,
+    },
     {
       hidden,
       heads,
@@ -233,7 +308,11 @@ function layer(
       probability: settings.attentionDropout,
       initialization,
       ...(first !== undefined && {
-        first: { rows: first, split: graph.concat([shapes.batch, graph.int64s([1, heads, hidden / heads])], 0) },
+        first: {
+          rows: first,
+          split: graph.concat([shapes.batch, graph.int64s([1, heads, hidden / heads])], 0),
+          mask: shapes.firstMask,
+        },
       }),
     },
   );
@@ -258,24 +337,6 @@ function layer(
     size: hidden,
     epsilon,
   });
-}
-
-function classifier(build: Build, first: Value, architecture: Architecture, settings: EncoderSettings): Value {
-  const { hidden } = settings;
-  const initialization = { normal: settings.initializerRange };
-  let x = first;
-  for (const step of architecture.classifier) {
-    if (step.kind === 'dropout') {
-      x = dropout(build, x, step.name, { probability: settings.classifierDropout, shape: ['batch', hidden] });
-    } else if (step.kind === 'dense') {
-      x = activation(
-        build,
-        linear(build, x, step.name, { inputs: hidden, outputs: hidden, initialization }),
-        step.activation,
-      );
-    } else x = linear(build, x, step.name, { inputs: hidden, outputs: settings.labels, initialization });
-  }
-  return x;
 }
 
 const FLOAT32 = DATA_TYPES.float32.code;
