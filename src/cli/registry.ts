@@ -13,6 +13,7 @@ export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
   predict: { summary: 'classify texts with a package', load: () => import('./commands/predict.ts') },
   run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },
   gradient: { summary: 'write the gradient graph of an ONNX model', load: () => import('./commands/gradient.ts') },
+  zoo: { summary: 'find models and bring them here', load: () => import('./commands/zoo.ts') },
 };
 
 /** The command of a name such as `train` or `data prepare`; undefined for an unknown one and for a group. */

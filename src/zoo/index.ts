@@ -1,3 +1,6 @@
+export { checkpointRefusal } from './checkpoint.ts';
+export { type CopyOptions, copyModel } from './copy.ts';
+export { fetchModel, verifySha256 } from './fetch.ts';
 export type { Fetched, FetchedFile, FetchOptions, FetchPlan, FetchProgress } from './fetched.ts';
 export type { WeightFormat } from './hub/choose.ts';
 export { fetchFromHub } from './hub/fetch.ts';

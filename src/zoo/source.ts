@@ -201,7 +201,8 @@ export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(hostname);
 }
 
-function readSha256(text: string, where: string): string {
+/** A sha256 as it is written, in lower case. Throws LatheError('usage') that begins with `where`. */
+export function readSha256(text: string, where: string): string {
   if (!/^[0-9a-fA-F]{64}$/.test(text))
     throw new LatheError('usage', `${where}: expected 64 hexadecimal digits, got ${text.length} characters`, {
       hint: 'sha256sum FILE prints them.',

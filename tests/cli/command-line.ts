@@ -17,7 +17,7 @@ export async function parametersOf(line: string): Promise<Readonly<Record<string
     line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g),
     ([, double, single, bare]) => (double ?? single ?? bare)!,
   ).slice(1);
-  const group = words[0] === 'data' ? 2 : 1;
+  const group = ['data', 'zoo'].includes(words[0] ?? '') ? 2 : 1;
   const command = await findCommand(words.slice(0, group).join(' '));
   if (command === undefined) throw new Error(`there is no command in: ${line}`);
   const commander = toCommander(command).parse(words.slice(group), { from: 'user' });

@@ -39,7 +39,16 @@ describe('a line that is no example', () => {
 
 describe('flags', () => {
   it('are made from every parameter', async () => {
-    for (const name of ['data inspect', 'data prepare', 'train', 'evaluate', 'predict', 'run', 'gradient']) {
+    for (const name of [
+      'data inspect',
+      'data prepare',
+      'train',
+      'evaluate',
+      'predict',
+      'run',
+      'gradient',
+      'zoo pull',
+    ]) {
       const command = (await findCommand(name)) as CommandDefinition;
       const commander = toCommander(command);
       const flags = commander.options.map((option) => option.attributeName());

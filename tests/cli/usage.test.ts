@@ -59,6 +59,15 @@ const FAILURES: readonly (readonly [args: string, code: number, message: RegExp]
   ['gradient missing.onnx --of y --with-respect-to x --out out', 1, /missing\.onnx/],
   ['gradient messages.csv --of y --with-respect-to x --out out', 1, /messages\.csv/],
   ['run missing.yaml', 1, /cannot read "missing\.yaml": no such file/],
+  ['zoo', 2, /zoo: expected one of pull/],
+  ['zoo pull missing.onnx --out out', 1, /no file or folder "missing\.onnx"\n.*hf:ORG\/NAME/],
+  ['zoo pull gh:a/b --out out', 2, /there is no kind of source "gh:"/],
+  ['zoo pull messages.csv --out out --max-size lots', 2, /--max-size: expected a size, as in 500MB or 2\.5GB/],
+  ['zoo pull messages.csv --out out --max-size 1kB', 2, /are to be copied, over the limit of 1\.0 kB/],
+  ['zoo pull messages.csv --out out --format onnx', 1, /there are no ONNX files/],
+  ['zoo pull messages.csv --out out --sha256 12', 2, /--sha256: expected 64 hexadecimal digits/],
+  ['zoo pull https://example.com/m.onnx --out out', 1, /does not fetch https: sources\n.*curl/],
+  ['zoo pull npm:no-such-package --out out', 1, /is not installed.*\n.*npm install no-such-package/],
 ];
 
 describe('a command that cannot do what it is told', () => {
@@ -87,15 +96,21 @@ describe('a command that cannot do what it is told', () => {
 });
 
 describe('help', () => {
-  it.each(['--help', 'help', 'train --help', 'help train', 'data --help', 'data prepare --help', 'run --help'])(
-    'lathe %s goes to standard output with examples',
-    async (words) => {
-      const ended = await lathe(folder, words.split(' '));
-      expect(ended).toMatchObject({ code: 0, stderr: '' });
-      expect(ended.stdout).toMatch(/^Usage: lathe|\nUsage: lathe/);
-      expect(ended.stdout).toContain('Examples:');
-    },
-  );
+  it.each([
+    '--help',
+    'help',
+    'train --help',
+    'help train',
+    'data --help',
+    'data prepare --help',
+    'run --help',
+    'zoo pull --help',
+  ])('lathe %s goes to standard output with examples', async (words) => {
+    const ended = await lathe(folder, words.split(' '));
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended.stdout).toMatch(/^Usage: lathe|\nUsage: lathe/);
+    expect(ended.stdout).toContain('Examples:');
+  });
 
   it('says its version', async () => {
     expect((await lathe(folder, ['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

@@ -113,7 +113,7 @@ function onnxFiles(paths: readonly string[], onnx: readonly string[], wishes: Wi
 }
 
 /** Files that hold the weights of an ONNX file, by the names that exporters give them. */
-function externalData(paths: readonly string[], model: string): readonly string[] {
+export function externalData(paths: readonly string[], model: string): readonly string[] {
   return paths.filter((path) => path.startsWith(model) && /^[._]data(?:_\d+)?$/.test(path.slice(model.length)));
 }
 

