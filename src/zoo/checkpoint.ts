@@ -1,7 +1,7 @@
 import { LatheError } from '../base/index.ts';
-import { encoderSettings, type HuggingFaceConfig, type ModelType } from '../nn/index.ts';
+import { ARCHITECTURES, encoderSettings, type HuggingFaceConfig, type ModelType } from '../nn/index.ts';
 
-const MODEL_TYPES: readonly ModelType[] = ['bert', 'distilbert', 'roberta'];
+const MODEL_TYPES = Object.keys(ARCHITECTURES) as ModelType[];
 
 /**
  * Why Lathe does not build the model of a checkpoint with this parsed `config.json` (undefined without one), or undefined
