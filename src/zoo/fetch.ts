@@ -31,10 +31,14 @@ export async function fetchModel(source: ModelSource, options: FetchOptions, fro
 /** Checks what a source of one file hashes to. Throws LatheError: `usage` for more files, `corrupt` for another hash. */
 export async function verifySha256({ source, folder, files }: Fetched, sha256: string): Promise<void> {
   const name = formatSource(source);
-  if (files.length !== 1)
+  if (files.length !== 1) {
+    const beside = files.some(({ path }) => name === path || name.endsWith(`/${path}`));
     throw new LatheError('usage', `${name}: --sha256 is of one file, this is ${files.length}`, {
-      hint: `Name the file, as in ${name}/${files[0]?.path ?? 'FILE'}.`,
+      hint: beside
+        ? `The model has data files beside it: compare what "sha256sum" prints for ${files.map(({ path }) => path).join(', ')}.`
+        : `Name the file, as in ${name}/${files[0]?.path ?? 'FILE'}.`,
     });
+  }
   const found = await digestOf(join(folder, ...files[0]!.path.split('/')), 'sha256');
   if (found !== sha256)
     throw new LatheError('corrupt', `${name}: expected sha256 ${sha256}, its content has ${found}`, {

@@ -1,5 +1,7 @@
+export { CATALOGUE, CATALOGUE_TASKS, type CatalogueEntry, type CatalogueTask } from './catalogue.ts';
 export { checkpointRefusal } from './checkpoint.ts';
 export { type CopyOptions, copyModel } from './copy.ts';
+export { type ModelFacts, modelFacts, type NamedType } from './facts.ts';
 export { fetchModel, verifySha256 } from './fetch.ts';
 export type { Fetched, FetchedFile, FetchOptions, FetchPlan, FetchProgress } from './fetched.ts';
 export type { WeightFormat } from './hub/choose.ts';

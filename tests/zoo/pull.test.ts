@@ -10,6 +10,7 @@ import {
   type FetchOptions,
   fetchModel,
   parseSource,
+  verifySha256,
 } from '../../src/zoo/index.ts';
 import { jsonOf, lathe, listed } from '../cli/lathe.ts';
 import { COMMIT, type StandInHub, sha256, standInHub } from './stand-in-hub.ts';
@@ -41,6 +42,7 @@ describe('a file of this machine', () => {
     const fetched = await find(join(folder, 'm.onnx'));
     expect(fetched).toMatchObject({ folder, files: [{ path: 'm.onnx', bytes: 1 }, { bytes: 7 }, { bytes: 4 }] });
     expect(pathsOf(fetched)).toEqual(['m.onnx', 'm.onnx.data', 'm.onnx_data_1']);
+    await expect(verifySha256(fetched, '00'.repeat(32))).rejects.toThrow(/this is 3\n.*m\.onnx, m\.onnx\.data/);
   });
 
   it('or a folder, of the wanted format alone, links too', async () => {

