@@ -48,6 +48,8 @@ describe('flags', () => {
       'run',
       'gradient',
       'zoo pull',
+      'zoo list',
+      'zoo info',
     ]) {
       const command = (await findCommand(name)) as CommandDefinition;
       const commander = toCommander(command);
