@@ -31,6 +31,7 @@ export {
 export { eliminateCommonSubexpressions } from './passes/eliminate-common-subexpressions.ts';
 export { CONTRIB_EXPANSIONS, expandContribOperators } from './passes/expand-contrib-operators.ts';
 export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';
+export { liftConstants } from './passes/lift-constants.ts';
 export type { Pass, PassResult } from './passes/pass.ts';
 export { removeDeadNodes } from './passes/remove-dead-nodes.ts';
 export { sortNodes } from './passes/sort-nodes.ts';

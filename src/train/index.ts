@@ -8,7 +8,8 @@ export { learningRateAt, type ScheduleOptions } from './schedule.ts';
 export { DEFAULT_SETTINGS, type OptimizerSettings, type TrainSettings } from './settings.ts';
 export { type Batch, openStepper, type Stepper, type StepperOptions, type StepResult } from './stepper.ts';
 export { type Scalar, TensorBoardWriter } from './tensorboard.ts';
-export { type TrainOptions, train, trainableParameters, trainedModel } from './train.ts';
+export { type TrainOptions, train, trainedModel } from './train.ts';
+export { type Trainability, trainability, trainableParameters } from './trainable.ts';
 export {
   type AccumulatingGraphs,
   accumulatingGraphs,

@@ -5,13 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { asIoError } from '../base/atomic-write.ts';
 import { LatheError } from '../base/index.ts';
 import { serializeDataset, type TensorDataset } from '../data/index.ts';
-import { encodeModel, type Model, writeModel } from '../graph/index.ts';
+import { encodeModel, liftConstants, type Model, writeModel } from '../graph/index.ts';
 import { attachLoss, type Loss } from '../nn/index.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import type { TrainEvent } from './events.ts';
 import { JOB_FILES, type JobDescription } from './job.ts';
 import { makeJobFolder } from './job-folder.ts';
-import { checkSettings, DEFAULT_SETTINGS, matching, type TrainSettings } from './settings.ts';
+import { checkSettings, DEFAULT_SETTINGS, type TrainSettings } from './settings.ts';
+import { trainableParameters } from './trainable.ts';
 import { followProcess } from './training-process.ts';
 import { type Objective, withParameters } from './validation.ts';
 
@@ -65,21 +66,7 @@ export async function trainedModel(model: Model, folder: string): Promise<Model>
   const path = join(folder, 'checkpoints', 'best.safetensors');
   const best = await readCheckpoint(path);
   if (best === undefined) throw new LatheError('not-found', `the run in "${folder}" has no checkpoint "${path}"`);
-  return withParameters(model, best.tensors);
-}
-
-/** The initializers that a run trains: all float32 ones of a name of their own that are not frozen. */
-export function trainableParameters(model: Model, freeze: readonly string[] = []): string[] {
-  const names = Array.from(model.graph.initializers)
-    .filter(
-      ([name, { dtype, dims }]) =>
-        dtype === 'float32' && dims.length > 0 && !/^(constant|class_weights)(_\d+)?$/.test(name),
-    )
-    .map(([name]) => name);
-  const frozen = matching(names, freeze);
-  const trainable = names.filter((name) => !frozen.has(name));
-  if (trainable.length === 0) throw new LatheError('usage', 'nothing is left to train: every parameter is frozen');
-  return trainable;
+  return withParameters(liftConstants(model).model, best.tensors);
 }
 
 async function writeJob(
@@ -90,8 +77,9 @@ async function writeJob(
 ): Promise<void> {
   const { loss, labels = 'labels', predictions = 'logits', data } = options;
   const names = { predictions, labels };
-  const training = attachLoss(options.trainingForm ?? options.model, loss, names);
-  const inference = attachLoss(options.model, loss, names);
+  const model = liftConstants(options.model).model;
+  const training = attachLoss(liftConstants(options.trainingForm ?? model).model, loss, names);
+  const inference = attachLoss(model, loss, names);
   const files = { train: serializeDataset(data.train), validation: serializeDataset(data.validation) };
   const {
     threads: _threads,
@@ -102,7 +90,7 @@ async function writeJob(
   const hash = createHash('sha256').update(JSON.stringify(decisive)).update(encodeModel(training));
   for (const file of Object.values(files)) hash.update(file);
   const description: JobDescription = {
-    trainable: trainableParameters(options.model, settings.freeze),
+    trainable: trainableParameters(model, settings.freeze),
     labels,
     predictions,
     objective: options.objective,
