@@ -1,6 +1,7 @@
 export { asBufferUpdate, type BufferUpdate, bufferUpdates } from './buffers.ts';
 export type { Build, ParameterSource } from './build.ts';
 export { type DropoutMask, dropoutMasks, type MaskSource, maskSource } from './dropout-masks.ts';
+export { type HeadOptions, replaceHead } from './head.ts';
 export type { Initialization } from './initialization.ts';
 export { type Activation, activation } from './layers/activation.ts';
 export { type AttentionShapes, selfAttention } from './layers/attention.ts';
