@@ -1,17 +1,17 @@
 import { LatheError } from '../base/index.ts';
 import { fitVectorizer, loadTokenizer, type Tokenizer, trainWordPiece } from '../data/index.ts';
-import type { Model } from '../graph/index.ts';
-import { bert, linearModel, PRESETS, presetConfig } from '../nn/index.ts';
+import { labelFields, linearModel, PRESETS, presetConfig } from '../nn/index.ts';
 import {
   coveredText,
   type FeatureExtractor,
   ngramFeatures,
+  type TextOrPair,
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
   tokenFeatures,
   VECTORIZER_FILE,
 } from '../pipeline/index.ts';
-import type { TrainSettings } from '../train/index.ts';
+import type { Forms, TrainableTask, TrainSettings } from '../train/index.ts';
 
 /** Architectures that `lathe train --arch` takes. */
 export const ARCHITECTURES = ['linear', ...PRESETS] as const;
@@ -20,9 +20,7 @@ export type ArchitectureName = (typeof ARCHITECTURES)[number];
 /** A model that is ready to be trained, with all that its package will need beside the weights. */
 export interface Candidate {
   readonly name: ArchitectureName;
-  readonly model: Model;
-  /** With dropout; the same parameters. */
-  readonly trainingForm: Model;
+  readonly forms: Forms;
   readonly features: FeatureExtractor;
   /** Files of the package. */
   readonly files: Readonly<Record<string, string>>;
@@ -40,9 +38,10 @@ export interface Reading {
 }
 
 export interface CandidateOptions {
+  readonly task: TrainableTask;
   readonly labels: readonly string[];
-  /** The texts to learn a vocabulary from: those of the train split alone. */
-  readonly texts: readonly string[];
+  /** What to learn a vocabulary from: the train split alone. */
+  readonly texts: readonly TextOrPair[];
   readonly maxLength: number;
   readonly vocabularySize: number;
   readonly lowercase: boolean;
@@ -60,8 +59,8 @@ export function makeCandidate(name: ArchitectureName, options: CandidateOptions)
 }
 
 function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options: CandidateOptions): Candidate {
-  const { labels, texts, maxLength, vocabularySize, lowercase, dropout, seed } = options;
-  const files = trainWordPiece(texts, {
+  const { task, labels, texts, maxLength, vocabularySize, lowercase, dropout, seed } = options;
+  const files = trainWordPiece(texts.flat(), {
     vocabularySize,
     lowercase,
     maxLength: Math.max(512, maxLength),
@@ -73,6 +72,8 @@ function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options
   const config = presetConfig(name, {
     vocabularySize: tokenizer.vocabularySize,
     labels,
+    architecture: `Bert${task.config.className}`,
+    problemType: task.config.problemType ?? null,
     dropout,
     maximumPositions: Math.max(512, maxLength),
   });
@@ -82,8 +83,7 @@ function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options
   };
   return {
     name,
-    model: bert(config, { seed }),
-    trainingForm: bert(config, { seed, form: 'training' }),
+    forms: task.transformer(config, { seed }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: true }, tokenizer),
     files: { 'config.json': json(config), ...tokenizerFiles },
     defaults: { learningRate: LEARNING_RATES[name], epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' },
@@ -106,20 +106,26 @@ const LEARNING_RATES: Readonly<Record<Exclude<ArchitectureName, 'linear'>, numbe
 const LINEAR_FEATURES = 100_000;
 
 /** Logistic regression over TF-IDF of words and pairs of words, as a graph. */
-function linearCandidate({ labels, texts, reading }: CandidateOptions): Candidate {
+function linearCandidate({ task, labels, texts, reading }: CandidateOptions): Candidate {
+  const outputs = task.linearOutputs?.(labels);
+  if (outputs === undefined) {
+    throw new LatheError('usage', `--arch linear: a linear model over n-grams cannot do ${task.task.name}`, {
+      hint: `Choose one of ${PRESETS.join(', ')}.`,
+    });
+  }
+  const joined = texts.map((text) => (typeof text === 'string' ? text : text.join('\n')));
   const read =
-    reading === undefined ? texts : texts.map((text) => coveredText(reading.tokenizer, text, reading.maxLength));
+    reading === undefined ? joined : joined.map((text) => coveredText(reading.tokenizer, text, reading.maxLength));
   const vectorizer = fitVectorizer(read, {
     ngramRange: [1, 2],
     minDf: 2,
     maxFeatures: LINEAR_FEATURES,
     sublinearTf: true,
   });
-  const model = linearModel({ vocabularySize: vectorizer.file.terms.length, labels: labels.length });
+  const model = linearModel({ vocabularySize: vectorizer.file.terms.length, labels: outputs });
   return {
     name: 'linear',
-    model,
-    trainingForm: model,
+    forms: { model, trainingForm: model },
     features:
       reading === undefined
         ? ngramFeatures({ kind: 'n-grams' }, vectorizer)
@@ -128,8 +134,8 @@ function linearCandidate({ labels, texts, reading }: CandidateOptions): Candidat
       'config.json': json({
         model_type: 'lathe-linear',
         architectures: ['LatheLinear'],
-        id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
-        label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
+        ...(task.config.problemType !== undefined && { problem_type: task.config.problemType }),
+        ...labelFields(labels, task.config.problemType),
       }),
       [VECTORIZER_FILE]: JSON.stringify(vectorizer.file),
       ...reading?.files,

@@ -1,5 +1,7 @@
-import type { ClassificationReport } from '../metrics/index.ts';
-import type { ClassifierPlan } from './train-classifier.ts';
+import type { TaskReport } from '../metrics/index.ts';
+import { metricName } from '../train/report/index.ts';
+import { shownMetrics } from './shown-metrics.ts';
+import type { TrainPlan } from './train-task.ts';
 
 /** README.md of a package: the model card that Hugging Face shows, with its YAML. Every figure in it was measured. */
 export function modelCard({
@@ -9,37 +11,43 @@ export function modelCard({
   report,
   baseline,
 }: {
-  readonly plan: ClassifierPlan;
+  readonly plan: TrainPlan;
   readonly labels: readonly string[];
   readonly positive: string | undefined;
-  readonly report: ClassificationReport;
-  readonly baseline?: ClassificationReport;
+  readonly report: TaskReport;
+  readonly baseline?: TaskReport;
 }): string {
   const { facts } = plan.dataset;
+  const { task } = plan.task;
   const isTransformer = plan.arch !== 'linear';
-  const row = (name: string, values: ClassificationReport): string =>
-    `| ${name} | ${[values.metrics.accuracy, values.metrics.precision, values.metrics.recall, values.metrics.f1].map((value) => value.toFixed(4)).join(' | ')} |`;
+  const names = shownMetrics(report);
+  const row = (name: string, values: TaskReport): string =>
+    `| ${name} | ${names.map((metric) => (values.metrics[metric] ?? Number.NaN).toFixed(4)).join(' | ')} |`;
+  const of = !('average' in report)
+    ? ''
+    : positive === undefined
+      ? '; precision, recall and F1 are means over the labels'
+      : `; precision, recall and F1 are those of \`${positive}\``;
   return `---
 library_name: ${isTransformer ? 'transformers.js' : 'lathe-ml'}
-pipeline_tag: text-classification
+pipeline_tag: ${task.tag}
 tags:
 - lathe
 - onnx
 metrics:
-- accuracy
-- f1
+${names.map((name) => `- ${name}`).join('\n')}
 ---
 
-# ${plan.arch} for ${labels.join(' / ')}
+# ${plan.arch} for ${labels.length > 0 ? labels.join(' / ') : task.name}
 
-Trained from scratch with Lathe on ${facts.splits.train.toLocaleString('en')} texts; ${isTransformer ? `reads the first ${plan.maxLength} tokens` : 'reads words and pairs of words (TF-IDF)'}.
+Trained from scratch with Lathe on ${facts.splits.train.toLocaleString('en')} texts to ${task.summary}; ${isTransformer ? `reads the first ${plan.maxLength} tokens` : 'reads words and pairs of words (TF-IDF)'}.
 
 ## How good it is
 
-On ${report.examples.toLocaleString('en')} texts of the test split, which share nothing with training${positive === undefined ? '; precision, recall and F1 are means over the labels' : `; precision, recall and F1 are those of \`${positive}\``}:
+On ${report.examples.toLocaleString('en')} texts of the test split, which share nothing with training${of}:
 
-| Model | Accuracy | Precision | Recall | F1 |
-|---|---|---|---|---|
+| Model | ${names.map(metricName).join(' | ')} |
+|---|${'---|'.repeat(names.length)}
 ${row(plan.arch, report)}
 ${baseline === undefined ? '' : `${row('linear (TF-IDF, logistic regression), same texts', baseline)}\n`}
 ## Limits

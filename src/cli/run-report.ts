@@ -1,40 +1,35 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../base/atomic-write.ts';
-import type { ClassificationCurves, ClassifierComparison } from '../metrics/index.ts';
-import { TensorBoardWriter, type TrainSettings } from '../train/index.ts';
+import { type Details, TensorBoardWriter, type TrainSettings } from '../train/index.ts';
 import {
+  type BaselineComparison,
   type History,
   plotsOfRun,
   type RunReportData,
   renderRunReport,
   standaloneSvg,
-  worstMistakes,
 } from '../train/report/index.ts';
 import type { Evaluated } from './evaluation.ts';
 import { settingsRecord } from './settings-record.ts';
-import type { ClassifierPlan, TrainedCandidate } from './train-classifier.ts';
+import type { TrainedCandidate, TrainPlan } from './train-task.ts';
 import { versions } from './versions.ts';
 
 export interface RunFacts {
-  readonly plan: ClassifierPlan;
+  readonly plan: TrainPlan;
   readonly settings: TrainSettings;
   readonly evaluated: Evaluated;
   readonly trained: TrainedCandidate;
   readonly parameters: number;
   readonly bytes: number;
-  readonly positive: string | undefined;
   readonly truncatedShare: number;
-  readonly baseline?: { readonly evaluated: Evaluated; readonly comparison: ClassifierComparison };
+  readonly baseline?: { readonly evaluated: Evaluated; readonly comparison?: BaselineComparison };
 }
 
 /** Writes run.json, report.html, plots/*.svg and TensorBoard's events into the folder of the run; gives the path of the report. */
-export async function writeRunReport(
-  facts: RunFacts,
-  { curves }: { readonly curves: readonly ClassificationCurves[] },
-): Promise<string> {
+export async function writeRunReport(facts: RunFacts, details: Details): Promise<string> {
   const { plan, settings, evaluated } = facts;
-  const data = await reportData(facts, curves);
+  const data = await reportData(facts, details);
   const path = join(plan.runFolder, 'report.html');
   await writeFileAtomically(path, renderRunReport(data));
   await mkdir(join(plan.runFolder, 'plots'), { recursive: true });
@@ -44,7 +39,7 @@ export async function writeRunReport(
   if (data.history !== undefined) await writeEvents(join(plan.runFolder, 'tensorboard'), data.history);
   await writeFileAtomically(
     join(plan.runFolder, 'run.json'),
-    `${JSON.stringify({ arch: plan.arch, settings, dataHash: plan.dataset.facts.contentHash, versions: versions(), command: plan.command, package: plan.out, evaluation: evaluated.report, ...(facts.baseline && { baseline: { evaluation: facts.baseline.evaluated.report, comparison: facts.baseline.comparison } }) }, null, 2)}\n`,
+    `${JSON.stringify({ task: plan.task.task.name, arch: plan.arch, settings, dataHash: plan.dataset.facts.contentHash, versions: versions(), command: plan.command, package: plan.out, evaluation: evaluated.report, ...(facts.baseline && { baseline: { evaluation: facts.baseline.evaluated.report, comparison: facts.baseline.comparison } }) }, null, 2)}\n`,
   );
   return path;
 }
@@ -70,39 +65,32 @@ async function writeEvents(folder: string, { training, validation = [] }: Histor
   await writer.close();
 }
 
-async function reportData(facts: RunFacts, curves: readonly ClassificationCurves[]): Promise<RunReportData> {
-  const { plan, settings, evaluated, trained, baseline, positive } = facts;
+async function reportData(facts: RunFacts, { mistakes, ...details }: Details): Promise<RunReportData> {
+  const { plan, settings, evaluated, trained, baseline } = facts;
   const { facts: data } = plan.dataset;
   const { labels } = data;
   const splits = ['train', 'validation', 'test'] as const;
   return {
     title: plan.out,
-    task: 'text-classification',
+    task: plan.task.task.name,
     model: plan.arch,
     finishedAt: new Date().toISOString(),
     evaluation: {
       split: 'test',
       report: evaluated.report,
-      curves,
-      ...(positive !== undefined && { scores: scoresByLabel(evaluated, labels, labels.indexOf(positive)) }),
+      ...details,
     },
     ...(baseline && {
       baseline: {
         name: 'linear',
         report: baseline.evaluated.report,
         examplesPerSecond: baseline.evaluated.examplesPerSecond,
-        comparison: baseline.comparison,
+        ...(baseline.comparison && { comparison: baseline.comparison }),
       },
     }),
     size: { parameters: facts.parameters, bytes: facts.bytes },
     history: await historyOf(trained),
-    mistakes: worstMistakes(
-      evaluated.truth,
-      evaluated.predictions,
-      evaluated.scores,
-      labels,
-      (example) => evaluated.texts[example]!,
-    ),
+    ...(mistakes && { mistakes }),
     settings: settingsRecord(plan, settings),
     data: {
       source: plan.source,
@@ -124,10 +112,10 @@ async function reportData(facts: RunFacts, curves: readonly ClassificationCurves
     environment: versions(),
     command: plan.command,
     nextSteps: [
-      { text: 'Classify a text', command: `lathe predict ${plan.out} "…"` },
+      { text: 'Use it', command: `lathe predict ${plan.out} "…"` },
       {
         text: 'Measure it on other data',
-        command: `lathe evaluate ${plan.out} --data FILE --text COLUMN --label COLUMN`,
+        command: `lathe evaluate ${plan.out} --data FILE`,
       },
     ],
     notes: [
@@ -137,19 +125,6 @@ async function reportData(facts: RunFacts, curves: readonly ClassificationCurves
       ...(trained.stopped === 'finished' ? [] : [`Training ended by ${trained.stopped}.`]),
     ],
   };
-}
-
-function scoresByLabel(
-  { truth, scores }: Evaluated,
-  labels: readonly string[],
-  positive: number,
-): { label: string; values: number[] }[] {
-  return labels.map((label, index) => {
-    const values: number[] = [];
-    for (let row = 0; row < truth.length; row++)
-      if (truth[row] === index) values.push(scores[row * labels.length + positive]!);
-    return { label, values };
-  });
 }
 
 interface LogLine {

@@ -1,38 +1,42 @@
-import type { ClassificationReport } from '../metrics/index.ts';
+import type { TaskReport } from '../metrics/index.ts';
+import { headlineOf, metricName } from '../train/report/index.ts';
+import { shownMetrics } from './shown-metrics.ts';
 import type { Terminal } from './terminal.ts';
-import type { TrainedClassifier } from './train-classifier.ts';
+import type { TrainedTask } from './train-task.ts';
 
 /** Shows what training came to, and gives the JSON of it. */
 export function showTrained(
-  { package: written, evaluated, baseline, reportPath, stopped }: TrainedClassifier,
+  { package: written, evaluated, baseline, reportPath, stopped }: TrainedTask,
   terminal: Terminal,
 ): Record<string, unknown> {
   const { report } = evaluated;
-  const row = (name: string, { metrics }: ClassificationReport): (string | number)[] => [
+  const names = shownMetrics(report);
+  const row = (name: string, { metrics }: TaskReport): (string | number)[] => [
     name,
-    metrics.accuracy,
-    metrics.precision,
-    metrics.recall,
-    metrics.f1,
+    ...names.map((metric) => metrics[metric] ?? Number.NaN),
   ];
-  const of = report.positive === undefined ? 'mean over labels' : `of "${report.positive}"`;
-  terminal.say(`\nOn ${report.examples} test texts (precision, recall, F1 ${of}):`);
+  const of = !('average' in report)
+    ? ''
+    : ` (precision, recall, F1 ${evaluated.positive === undefined ? 'mean over labels' : `of "${evaluated.positive}"`})`;
+  terminal.say(`\nOn ${report.examples} test ${report.examples === 1 ? 'text' : 'texts'}${of}:`);
   terminal.table(
-    ['model', 'accuracy', 'precision', 'recall', 'F1'],
+    ['model', ...names.map((name) => (name === 'f1' ? 'F1' : metricName(name).toLowerCase()))],
     [
       row(String(written.manifest.lineage.settings.arch), report),
       ...(baseline ? [row('linear, same texts', baseline.evaluated.report)] : []),
     ],
   );
-  if (baseline) {
+  if (baseline?.comparison) {
     const { difference, low, high } = baseline.comparison.bootstrap;
-    terminal.say(`Difference in F1: ${difference.toFixed(4)} (95 % between ${low.toFixed(4)} and ${high.toFixed(4)}).`);
+    terminal.say(
+      `Difference in ${headlineOf(report).metric === 'f1' ? 'F1' : headlineOf(report).name}: ${difference.toFixed(4)} (95 % between ${low.toFixed(4)} and ${high.toFixed(4)}).`,
+    );
   }
-  if (new Set(evaluated.predictions).size === 1) {
-    terminal.warn('the model gives every text the same label: it learned nothing. Try a lower --learning-rate.');
+  if (saysTheSame(evaluated.readings.rows)) {
+    terminal.warn('the model gives every text the same answer: it learned nothing. Try a lower --learning-rate.');
   }
   terminal.say(`\nPackage: ${written.folder}\nReport:  ${reportPath}`);
-  terminal.hint(`lathe predict ${written.folder} "a text to classify"`);
+  terminal.hint(`lathe predict ${written.folder} "a text"`);
   return {
     package: written.folder,
     report: reportPath,
@@ -41,26 +45,21 @@ export function showTrained(
     ...(baseline && {
       baseline: {
         ...evaluationJson(baseline.evaluated.report, written.manifest.metrics[0]?.dataHash),
-        comparison: baseline.comparison,
+        ...(baseline.comparison && { comparison: baseline.comparison }),
       },
     }),
   };
 }
 
+/** Whether scores have the same label on top for every text (of several). */
+function saysTheSame(rows: readonly unknown[]): boolean {
+  if (rows.length < 2 || !rows.every((row) => row instanceof Float64Array && row.length > 1)) return false;
+  const tops = new Set((rows as readonly Float64Array[]).map((scores) => scores.indexOf(Math.max(...scores))));
+  return tops.size === 1;
+}
+
 /** The shape of `lathe evaluate --json`. */
-export function evaluationJson(report: ClassificationReport, dataHash: string | undefined): Record<string, unknown> {
-  const { task, examples, average, positive, metrics, perClass, confusion, intervals, signatures, warnings } = report;
-  return {
-    task,
-    examples,
-    average,
-    ...(positive !== undefined && { positive }),
-    metrics,
-    perClass,
-    confusion,
-    intervals,
-    signatures,
-    warnings,
-    dataHash,
-  };
+export function evaluationJson(report: TaskReport, dataHash: string | undefined): Record<string, unknown> {
+  const { averages: _, reliability: __, confidence: ___, ...shown } = report as TaskReport & Record<string, unknown>;
+  return { ...shown, dataHash };
 }

@@ -10,10 +10,13 @@ import { readRows } from './sources/index.ts';
 import { type Progress, type Source, sourceTitle } from './sources/source.ts';
 import { SPLIT_WORDS, SPLITS, splitOf } from './split.ts';
 import { type Spool, spool } from './spool.ts';
+import { kindOf, separated, TARGETS, type Target, type TargetKind } from './targets.ts';
 
 /** Which columns mean what. */
 export interface ColumnRoles {
   readonly text: string;
+  /** The second text of a pair. */
+  readonly textPair?: string | undefined;
   readonly label?: string | undefined;
   /** Rows with the same value stay on one side of every split. */
   readonly group?: string | undefined;
@@ -24,6 +27,7 @@ export interface ColumnRoles {
 /** Roles as asked for: what is left out is looked for under its usual name, false means none. */
 export interface RolesAsked {
   readonly text?: string | undefined;
+  readonly textPair?: string | undefined;
   readonly label?: string | false | undefined;
   readonly group?: string | undefined;
   readonly split?: string | false | undefined;
@@ -33,6 +37,10 @@ export interface CollectOptions {
   readonly source: Source;
   readonly roles: RolesAsked;
   readonly cleaning: readonly CleaningStep[];
+  /** What labels are. Default `class`. */
+  readonly target?: TargetKind | undefined;
+  /** Divides a text that holds several class names. Default `|`. */
+  readonly labelSeparator?: string | undefined;
   /** What source paths are relative to. */
   readonly directory?: string | undefined;
   /** Where rows wait while there are too many for memory. */
@@ -102,6 +110,11 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
   });
   const roles = resolveRoles(options.roles, reader.columns, options.cleaning, sourceTitle(source));
+  const target: Target = TARGETS[options.target ?? 'class'];
+  const readLabel = (row: Row): Row =>
+    options.target === 'classes' && roles.label !== undefined && Object.hasOwn(row, roles.label)
+      ? { ...row, [roles.label]: separated(row[roles.label]!, options.labelSeparator ?? '|') }
+      : row;
 
   const alive = growing(Uint8Array);
   const fileNames: string[] = [];
@@ -116,7 +129,7 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   const keyLows = growing(Uint32Array);
   const labelNumbers = new Map<string, number>();
   const labelOf = (row: Row): number => {
-    const name = roles.label === undefined ? '' : (textOf(row[roles.label]) ?? '');
+    const name = roles.label === undefined ? '' : labelKey(row[roles.label]);
     let number = labelNumbers.get(name);
     if (number === undefined) {
       number = labelNumbers.size;
@@ -150,7 +163,8 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     labelOf,
     splitOf: splitNumber,
     // A step may still rename a column to be the label: a label that is missing by name is not yet one that is missing.
-    isUsable: (row) => whyUnusable(row, roles) === undefined || lacksOnlyLabelColumn(row, roles),
+    isUsable: (row) =>
+      whyUnusable(readLabel(row), roles, target) === undefined || lacksOnlyLabelColumn(row, roles, target),
     isKept,
     drop,
   });
@@ -177,10 +191,11 @@ export async function collect(options: CollectOptions): Promise<Collected> {
         alive.push(1);
       }
       const cleaned = await cleaning.clean(batch.rows, first);
-      for (const [index, row] of cleaned.entries()) {
-        if (row === undefined) continue;
+      for (const [index, cleanedRow] of cleaned.entries()) {
+        if (cleanedRow === undefined) continue;
+        const row = readLabel(cleanedRow);
         const number = first + index;
-        const reason = whyUnusable(row, roles);
+        const reason = whyUnusable(row, roles, target);
         if (reason !== undefined) {
           drop(number);
           unusable++;
@@ -189,7 +204,7 @@ export async function collect(options: CollectOptions): Promise<Collected> {
           continue;
         }
         const split = splitNumber(row);
-        const key = duplicateKey(row[roles.text] as string);
+        const key = duplicateKey(wordsOf(row[roles.text]!));
         joinGroup(row, number, split);
         numbers.push(number);
         labels.push(labelOf(row));
@@ -256,25 +271,46 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   };
 }
 
-function whyUnusable(row: Row, roles: ColumnRoles): string | undefined {
-  const text = row[roles.text];
-  if (text === undefined || text === null) return `no ${roles.text}`;
-  if (typeof text !== 'string') return `${roles.text} is ${kindOf(text)}, not text`;
-  if (!/\S/.test(text)) return `${roles.text} is empty`;
+function whyUnusable(row: Row, roles: ColumnRoles, target: Target): string | undefined {
+  for (const column of roles.textPair === undefined ? [roles.text] : [roles.text, roles.textPair]) {
+    const problem = textProblem(row[column], target.words === true);
+    if (problem !== undefined) return problem === 'no' ? `no ${column}` : `${column} ${problem}`;
+  }
   if (roles.label === undefined) return undefined;
   const label = row[roles.label];
   if (label === undefined || label === null || label === '') return `no ${roles.label}`;
-  return textOf(label) === undefined ? `${roles.label} is ${kindOf(label)}` : undefined;
+  const problem = target.problem(label, row[roles.textPair ?? roles.text]!);
+  return problem === undefined ? undefined : `${roles.label} ${problem}`;
 }
 
-function lacksOnlyLabelColumn(row: Row, roles: ColumnRoles): boolean {
+function textProblem(text: Value | undefined, words: boolean): string | undefined {
+  if (text === undefined || text === null) return 'no';
+  if (words) {
+    if (!Array.isArray(text)) return `is ${kindOf(text)}, not a list of words`;
+    if (text.length === 0) return 'is empty';
+    return text.every((word) => typeof word === 'string') ? undefined : 'has something else than words in its list';
+  }
+  if (typeof text !== 'string') return `is ${kindOf(text)}, not text`;
+  return /\S/.test(text) ? undefined : 'is empty';
+}
+
+/** A text, or a list of words as one. */
+export function wordsOf(text: Value): string {
+  return Array.isArray(text) ? text.join(' ') : String(text);
+}
+
+/** Equal for equal labels. */
+function labelKey(label: Value | undefined): string {
+  return textOf(label) ?? (label === undefined || label === null ? '' : JSON.stringify(label));
+}
+
+function lacksOnlyLabelColumn(row: Row, roles: ColumnRoles, target: Target): boolean {
   const label = roles.label;
-  return label !== undefined && !Object.hasOwn(row, label) && whyUnusable(row, { text: roles.text }) === undefined;
-}
-
-function kindOf(value: Value): string {
-  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
-  return typeof value === 'number' ? 'a number' : 'true or false';
+  return (
+    label !== undefined &&
+    !Object.hasOwn(row, label) &&
+    whyUnusable(row, { ...roles, label: undefined }, target) === undefined
+  );
 }
 
 function unknownSplit(column: string, word: string): LatheError {
@@ -282,6 +318,8 @@ function unknownSplit(column: string, word: string): LatheError {
     hint: `Expected one of ${SPLIT_WORDS.join(', ')}. To split anew, leave the column out of the roles (--resplit).`,
   });
 }
+
+const ROLE_NAMES: Readonly<Record<string, string>> = { textPair: 'second text' };
 
 /** Throws `usage` when a role names a column that neither the source has nor a step makes, with the names that come near. */
 function resolveRoles(
@@ -296,6 +334,7 @@ function resolveRoles(
   const present = (name: string): string | undefined => (names.has(name) ? name : undefined);
   const roles = {
     text: asked.text ?? 'text',
+    textPair: asked.textPair,
     label: asked.label === false ? undefined : (asked.label ?? present('label')),
     group: asked.group,
     split: asked.split === false ? undefined : (asked.split ?? present('split')),
@@ -304,7 +343,7 @@ function resolveRoles(
     if (name === undefined || names.has(name)) continue;
     const near = nearNames(name, [...names]);
     const suggestion = near.length > 0 ? `Did you mean ${near.map((one) => `"${one}"`).join(' or ')}? ` : '';
-    throw new LatheError('usage', `${role} column: there is no column "${name}"`, {
+    throw new LatheError('usage', `${ROLE_NAMES[role] ?? role} column: there is no column "${name}"`, {
       hint: `${suggestion}The columns are ${[...names].map((one) => `"${one}"`).join(', ')}.`,
     });
   }

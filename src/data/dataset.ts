@@ -8,6 +8,7 @@ import { hashFile, statOf } from './sources/files.ts';
 import { readLines } from './sources/lines.ts';
 import { sourceSchema } from './sources/source.ts';
 import { fractionsSchema, SPLITS, type SplitName } from './split.ts';
+import { TARGET_KINDS } from './targets.ts';
 
 const count = z.int().min(0);
 
@@ -44,15 +45,16 @@ export const datasetFactsSchema = z.strictObject({
   version: z.literal(1),
   columns: z.strictObject({
     text: z.string(),
+    textPair: z.string().optional(),
     label: z.string().optional(),
     group: z.string().optional(),
     split: z.string().optional(),
     /** Every column of the rows, in order. */
     all: z.array(z.string()),
   }),
-  /** Whether labels are classes by name, or numbers to predict. */
-  target: z.enum(['class', 'number', 'none']),
-  /** Class names, sorted by their code units: a label's number is its place here. Empty unless `target` is class. */
+  /** What labels are. */
+  target: z.enum([...TARGET_KINDS, 'none']),
+  /** Class names, sorted by their code units: a label's number is its place here. Empty where labels have no names. */
   labels: z.array(z.string()),
   rows: z.strictObject({
     /** Rows that the source holds, unreadable ones included. */

@@ -25,11 +25,14 @@ import { type Row, textOf, type Value } from './row.ts';
 import { statOf } from './sources/files.ts';
 import { type Progress, type Source, type SourceInput, sourceSchema, sourceTitle } from './sources/source.ts';
 import { type Fractions, fractionsSchema, SPLITS, type SplitName } from './split.ts';
+import { TARGETS, type TargetKind } from './targets.ts';
 
 export interface PrepareOptions {
   readonly source: SourceInput;
   /** Column of the text. Default `text`. */
   readonly text?: string | undefined;
+  /** Column of the second text, where a row is a pair. */
+  readonly textPair?: string | undefined;
   /** Column of the label. Default `label`, where the source has it. False for data without labels. */
   readonly label?: string | false | undefined;
   /** Column whose equal values stay on one side of every split. */
@@ -41,8 +44,10 @@ export interface PrepareOptions {
   /** Default 0.8, 0.1, 0.1. */
   readonly fractions?: Partial<Fractions> | undefined;
   readonly seed?: number | undefined;
-  /** Whether labels are class names (the default) or numbers to predict. */
-  readonly target?: 'class' | 'number' | undefined;
+  /** What labels are. Default: one class name a row. */
+  readonly target?: TargetKind | undefined;
+  /** Divides a text that holds several class names, for the target `classes`. Default `|`. */
+  readonly labelSeparator?: string | undefined;
   /** What happens when the same text or group is on both sides of a split that the data came with. Default `fail`. */
   readonly leaks?: 'fail' | 'allow' | 'drop-from-train' | undefined;
   /** Fewest classes that the labels may have. Default 2, what learning needs; data to measure a model on do with 1. */
@@ -61,7 +66,7 @@ interface Plan {
   readonly cleaning: readonly CleaningStep[];
   readonly fractions: Fractions;
   readonly seed: number;
-  readonly target: 'class' | 'number';
+  readonly target: TargetKind;
   readonly leaks: 'fail' | 'allow' | 'drop-from-train';
 }
 
@@ -154,8 +159,16 @@ function planOf(options: PrepareOptions): Plan {
 function collectFor(plan: Plan, options: PrepareOptions, temporaryDirectory: string | undefined): Promise<Collected> {
   return collect({
     source: plan.source,
-    roles: { text: options.text, label: options.label, group: options.group, split: options.split },
+    roles: {
+      text: options.text,
+      textPair: options.textPair,
+      label: options.label,
+      group: options.group,
+      split: options.split,
+    },
     cleaning: plan.cleaning,
+    target: plan.target,
+    labelSeparator: options.labelSeparator,
     directory: options.directory,
     temporaryDirectory,
     signal: options.signal,
@@ -187,8 +200,8 @@ async function build(
   const read = collected.rowsRead + collected.reader.unreadable.length;
   const unusable = collected.unusable.count + collected.reader.unreadable.length;
   if (kept === 0) throw nothingLeft(collected, read, plan.source);
-  const classes = roles.label !== undefined && plan.target === 'class';
-  if (classes && options.minimumClasses !== 1) refuseOneClass(collected, splits, kept);
+  if (roles.label !== undefined && plan.target === 'class' && options.minimumClasses !== 1)
+    refuseOneClass(collected, splits, kept);
   const leaks = leakingPairs(collected, splits);
   if (leaks.length > 0 && plan.leaks === 'fail') throw await leakError(collected, leaks);
 
@@ -203,15 +216,17 @@ async function build(
     const name = SPLITS[split]!;
     sizes[name]++;
     for (const column in row) columns.add(column);
-    if (classes) {
-      const label = textOf(row[roles.label!])!;
-      let counts = labelCounts.get(label);
-      if (counts === undefined) {
-        counts = { train: 0, validation: 0, test: 0 };
-        labelCounts.set(label, counts);
+    if (roles.label !== undefined) {
+      if (plan.target === 'number') refuseNonNumber(row[roles.label]!, roles.label);
+      for (const label of TARGETS[plan.target].names(row[roles.label]!)) {
+        let counts = labelCounts.get(label);
+        if (counts === undefined) {
+          counts = { train: 0, validation: 0, test: 0 };
+          labelCounts.set(label, counts);
+        }
+        counts[name]++;
       }
-      counts[name]++;
-    } else if (roles.label !== undefined) refuseNonNumber(row[roles.label]!, roles.label);
+    }
     builder.add(row, collected.labels.data[index]!);
     await put(split, row);
     if (index % 1024 === 0) {
@@ -228,6 +243,7 @@ async function build(
     version: 1,
     columns: {
       text: roles.text,
+      ...(roles.textPair !== undefined && { textPair: roles.textPair }),
       ...(roles.label !== undefined && { label: roles.label }),
       ...(roles.group !== undefined && { group: roles.group }),
       ...(roles.split !== undefined && { split: roles.split }),

@@ -29,6 +29,7 @@ export * from './log-loss.ts';
 export * from './mcnemar.ts';
 export type { Measurement } from './measurement.ts';
 export * from './multi-label.ts';
+export * from './multi-label-report.ts';
 export type { RankingOptions } from './one-versus-rest.ts';
 export * from './precision-recall-curve.ts';
 export {
@@ -49,3 +50,4 @@ export {
 } from './regression.ts';
 export * from './regression-report.ts';
 export * from './roc-curve.ts';
+export type { TaskReport } from './task-report.ts';

@@ -34,4 +34,4 @@ export {
   mpnet,
   roberta,
 } from './transformer/encoder.ts';
-export { PRESETS, type Preset, presetConfig } from './transformer/presets.ts';
+export { labelFields, PRESETS, type Preset, presetConfig } from './transformer/presets.ts';

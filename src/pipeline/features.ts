@@ -16,9 +16,13 @@ import type { FeaturesSpec } from './manifest.ts';
 /** Turns texts into the inputs of a model: what a package declares, made ready. */
 export interface FeatureExtractor {
   readonly spec: FeaturesSpec;
+  /** What makes tokens, where the model takes tokens. */
+  readonly tokenizer?: Tokenizer;
   /** Rows in the order of the texts. */
-  extract(texts: readonly string[], onProgress?: (done: number) => void): Extracted;
+  extract(texts: readonly TextOrPair[], onProgress?: (done: number) => void): Extracted;
 }
+
+export type TextOrPair = string | readonly [text: string, textPair: string];
 
 export interface Extracted {
   readonly dataset: TensorDataset;
@@ -56,6 +60,7 @@ export function tokenFeatures(spec: SpecOf<'tokens'>, tokenizer: Tokenizer): Fea
   }
   return {
     spec,
+    tokenizer,
     extract(texts, onProgress) {
       const encoded = encodeAll(tokenizer, texts, { maxLength: spec.maxLength }, onProgress);
       const columns = tokenColumns(encoded, { paddingId, tokenTypes: spec.tokenTypes });
@@ -71,10 +76,11 @@ export function ngramFeatures(
   tokenizer?: Tokenizer,
 ): FeatureExtractor {
   const { maxLength } = spec;
-  const read =
-    maxLength === undefined || tokenizer === undefined
-      ? (text: string) => text
-      : (text: string) => coveredText(tokenizer, text, maxLength);
+  const read = (input: TextOrPair): string => {
+    // The words of a pair in one bag: what a baseline can know of it.
+    const text = typeof input === 'string' ? input : input.join('\n');
+    return maxLength === undefined || tokenizer === undefined ? text : coveredText(tokenizer, text, maxLength);
+  };
   return {
     spec,
     extract(texts) {

@@ -4,6 +4,7 @@ export {
   type FeatureExtractor,
   loadFeatures,
   ngramFeatures,
+  type TextOrPair,
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
   tokenFeatures,
@@ -12,11 +13,14 @@ export {
 export { type FeaturesSpec, MANIFEST_FILE, type Manifest, manifestSchema } from './manifest.ts';
 export { MODEL_FILE, openPackage, type Package, type PackageContents, writePackage } from './package.ts';
 export {
+  type Input,
   openPipeline,
   type Pipeline,
   type PipelineOptions,
-  type Prediction,
   type PredictOptions,
   pipelineOver,
-  softmax,
-} from './text-classifier.ts';
+  type Readings,
+} from './pipeline.ts';
+export { sigmoid, softmax } from './scores.ts';
+export type { EncodedExamples, Example, RowOutput, Task, TaskColumns, TaskContext } from './tasks/task.ts';
+export { type AnswerOf, type ReadingOf, TASK_NAMES, TASKS, type TaskName } from './tasks/tasks.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TASK_NAMES } from './tasks/tasks.ts';
 
 /** Steps on a text that stand between what a user gives and what the tokenizer sees: the same in training and in production. */
 const textStepSchema = z.looseObject({ step: z.string() });
@@ -23,24 +24,34 @@ const valueSchema = z.strictObject({
 export const manifestSchema = z.strictObject({
   format: z.literal('lathe-package'),
   version: z.literal(1),
-  task: z.literal('text-classification'),
-  /** The class of each output, in order. */
-  labels: z.array(z.string()).min(2),
+  task: z.enum(TASK_NAMES),
+  /** The class of each output, in order; none where outputs are no classes. */
+  labels: z.array(z.string()),
   /** The class that a two-class task is about. */
   positive: z.string().optional(),
   pipeline: z.strictObject({
     /** What one input is: plain text, or a mail whose From, Subject and body become the text. */
     input: z.enum(['text', 'mail']),
     steps: z.array(textStepSchema),
+    /** The same for the second text of a pair. */
+    pairSteps: z.array(textStepSchema).optional(),
     features: featuresSchema,
-    /** The output that is read, and what makes scores of it. */
-    output: z.strictObject({ name: z.string(), scores: z.literal('softmax') }),
+    /** The (first) output that is read, and what makes scores of it. */
+    output: z.strictObject({ name: z.string(), scores: z.enum(['softmax', 'sigmoid', 'none']) }),
+    /** Settings of the task's own processing behind the model: a threshold, the longest answer. */
+    settings: z.record(z.string(), z.unknown()).optional(),
   }),
   signature: z.strictObject({ inputs: z.array(valueSchema), outputs: z.array(valueSchema) }),
   /** By name; `fp32` is the one that was trained. */
   variants: z.record(z.string(), z.strictObject({ file: z.string(), bytes: z.int(), parameters: z.int() })),
   /** The columns that the model was trained on: defaults for evaluation. */
-  columns: z.strictObject({ text: z.string(), label: z.string() }),
+  columns: z.strictObject({
+    text: z.string(),
+    textPair: z.string().optional(),
+    label: z.string().optional(),
+    /** What divides the names in a cell of the label column. */
+    labelSeparator: z.string().optional(),
+  }),
   /** What was measured, on what. */
   metrics: z.array(
     z.strictObject({

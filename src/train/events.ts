@@ -27,6 +27,8 @@ export type TrainEvent =
       readonly epoch: number;
       readonly loss: number;
       readonly metrics: Readonly<Record<string, number>>;
+      /** The name of the metric that picks the best checkpoint. */
+      readonly headline: string;
       readonly improved: boolean;
     }
   | {

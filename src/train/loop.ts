@@ -8,10 +8,11 @@ import type { SessionOptions } from '../runtime/index.ts';
 import { type Checkpoint, type Position, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 import { divergedError, firstNonFinite } from './divergence.ts';
 import type { StopReason, TrainEvent } from './events.ts';
+import { headlineOfObjective, type Objective, scoreOf, startMeasure } from './objectives/objectives.ts';
 import { learningRateAt } from './schedule.ts';
 import { optimizerOf, type TrainSettings } from './settings.ts';
 import { type Batch, openStepper, type Stepper } from './stepper.ts';
-import { measure, type Objective, runOver, scoreOf, withParameters } from './validation.ts';
+import { validate, withParameters } from './validation.ts';
 
 export interface LoopJob {
   /** The training form with its loss: see `attachLoss`. */
@@ -284,21 +285,17 @@ class Run {
 
   async #validate(): Promise<void> {
     const { inference, validation, objective, labels, predictions } = this.#job;
-    const outputs = await runOver(
+    const { loss, metrics } = await validate(
       withParameters(inference, this.#stepper.parameters()),
       validation,
       this.#validationBatches,
       {
-        predictions,
+        measure: startMeasure(objective, { dataset: validation, labels, predictions }),
         session: this.#session,
         betweenBatches: () => new Promise((resolve) => setImmediate(resolve)),
       },
     );
-    const column = validation.columns[labels]!;
-    if (column.kind !== 'fixed')
-      throw new LatheError('internal', `the column "${labels}" should hold one label an example`);
-    const { loss, metrics } = measure(objective, outputs, column.values);
-    const score = scoreOf(objective, metrics);
+    const score = scoreOf(objective, metrics, loss);
     const { best, step } = this.#position;
     const improved = best === undefined || score > best.score;
     if (improved)
@@ -309,7 +306,15 @@ class Run {
       validationsWithoutImprovement: improved ? 0 : this.#position.validationsWithoutImprovement + 1,
     };
     await this.#log({ kind: 'validation', step, epoch: this.#position.epoch, loss, ...metrics });
-    this.#control.emit({ type: 'validation', step, epoch: this.#position.epoch, loss, metrics, improved });
+    this.#control.emit({
+      type: 'validation',
+      step,
+      epoch: this.#position.epoch,
+      loss,
+      metrics,
+      headline: headlineOfObjective(objective),
+      improved,
+    });
   }
 
   async #save(): Promise<void> {

@@ -11,10 +11,11 @@ import { readCheckpoint } from './checkpoint.ts';
 import type { TrainEvent } from './events.ts';
 import { JOB_FILES, type JobDescription } from './job.ts';
 import { makeJobFolder } from './job-folder.ts';
+import type { Objective } from './objectives/objectives.ts';
 import { checkSettings, DEFAULT_SETTINGS, type TrainSettings } from './settings.ts';
 import { trainableParameters } from './trainable.ts';
 import { followProcess } from './training-process.ts';
-import { type Objective, withParameters } from './validation.ts';
+import { withParameters } from './validation.ts';
 
 export interface TrainOptions {
   /** The model to train, in the form that predicts. */

@@ -53,7 +53,7 @@ const FAILURES: readonly (readonly [args: string, code: number, message: RegExp]
   ['evaluate missing-package --data messages.csv', 1, /missing-package/],
   ['evaluate a-folder --data messages.csv', 1, /a-folder/],
   ['predict missing-package hello', 1, /missing-package/],
-  ['predict missing-package', 2, /nothing to classify/],
+  ['predict missing-package', 2, /nothing to predict/],
   ['predict missing-package --file missing.txt', 1, /cannot read "missing\.txt": no such file/],
   ['predict missing-package --file a-folder', 1, /"a-folder" is a folder, expected a file/],
   ['gradient missing.onnx --of y --with-respect-to x --out out', 1, /missing\.onnx/],

@@ -16,6 +16,7 @@ import {
   type SourceInput,
   sourceOf,
   sourceSchema,
+  TARGET_KINDS,
 } from '../../data/index.ts';
 import { type CommandGroup, defineCommand } from '../command.ts';
 import { showDataReport } from '../data-summary.ts';
@@ -45,6 +46,10 @@ const reading = {
     .optional()
     .meta({ description: 'what the files are, where their names do not say', placeholder: 'KIND' }),
   text: z.string().optional().meta({ description: 'column of the text [default: text]', placeholder: 'COLUMN' }),
+  textPair: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the second text, where rows are pairs', placeholder: 'COLUMN' }),
   label: z
     .string()
     .optional()
@@ -58,7 +63,15 @@ const reading = {
     .optional()
     .meta({ description: 'column that names the split [default: split, where there is one]', placeholder: 'COLUMN' }),
   resplit: z.boolean().default(false).meta({ description: 'split anew, although the data came with a split' }),
-  target: z.enum(['class', 'number']).default('class').meta({ description: 'what labels are', placeholder: 'KIND' }),
+  target: z.enum(TARGET_KINDS).default('class').meta({
+    description: 'what labels are: classes has several names in a cell, tags a name for each word of a list',
+    placeholder: 'KIND',
+  }),
+  labelSeparator: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'divides the names in a cell, with --target classes [default: |]', placeholder: 'TEXT' }),
   clean: z.union([z.string(), cleaningSchema]).optional().meta({
     description:
       "cleaning steps: a YAML or JSON file, or the list itself, as in '[{step: strip-html}, {step: drop-empty}]' [default: normalize-unicode, drop-exact-duplicates, drop-near-duplicates]",
@@ -154,7 +167,7 @@ const prepare = defineCommand({
     showDataReport(report, terminal);
     const page = join(out, 'report.html');
     terminal.say(`\nData:   ${out}\nReport: ${page}`);
-    if (facts.target === 'class') terminal.hint(`lathe train --data ${out} --out models/${basename(out)}`);
+    if (facts.target !== 'none') terminal.hint(`lathe train --data ${out} --out models/${basename(out)}`);
     return {
       data: out,
       report: page,
@@ -184,7 +197,7 @@ const group: CommandGroup = {
 export default group;
 
 async function optionsOf(given: Reading, terminal: Terminal): Promise<PrepareOptions> {
-  const { text, label, group, split, target, fractions, seed } = given;
+  const { text, textPair, label, labelSeparator, group, split, target, fractions, seed } = given;
   const cleaning = await cleaningOf(given.clean);
   const { signal } = terminal;
   if (given.resplit && split !== undefined)
@@ -192,7 +205,9 @@ async function optionsOf(given: Reading, terminal: Terminal): Promise<PrepareOpt
   return {
     source: readFrom(given),
     text,
+    textPair,
     label,
+    labelSeparator,
     group,
     split: given.resplit ? false : split,
     target,

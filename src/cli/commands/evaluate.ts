@@ -2,12 +2,16 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../base/atomic-write.ts';
 import { LatheError } from '../../base/index.ts';
-import { datasetFromFile, isPrepared, openDataset, SPLITS, type SplitName, sourceOf } from '../../data/index.ts';
-import { classificationCurves } from '../../metrics/index.ts';
-import { openPackage, openPipeline } from '../../pipeline/index.ts';
-import { renderRunReport, worstMistakes } from '../../train/report/index.ts';
+import { isPrepared, SPLITS } from '../../data/index.ts';
+import type { TaskReport } from '../../metrics/index.ts';
+import { type Example, openPackage, openPipeline } from '../../pipeline/index.ts';
+import { TRAINABLE_TASKS } from '../../train/index.ts';
+import { headlineOf, metricName, renderRunReport } from '../../train/report/index.ts';
 import { defineCommand } from '../command.ts';
-import { evaluate, type LabelledTexts, readLabelled } from '../evaluation.ts';
+import { evaluate } from '../evaluation.ts';
+import { readExamples, rowOf } from '../examples.ts';
+import { shownMetrics } from '../shown-metrics.ts';
+import { openTaskData } from '../task-data.ts';
 import { evaluationJson } from '../trained-summary.ts';
 
 const parameters = z.object({
@@ -20,10 +24,19 @@ const parameters = z.object({
     .optional()
     .meta({ description: 'rows to measure on [default: test of prepared data, all of a file]' }),
   text: z.string().optional().meta({ description: 'column of the text [default: as trained]', placeholder: 'COLUMN' }),
+  textPair: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the second text [default: as trained]', placeholder: 'COLUMN' }),
   label: z
     .string()
     .optional()
     .meta({ description: 'column of the label [default: as trained]', placeholder: 'COLUMN' }),
+  labelSeparator: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'divides the labels in a cell [default: as trained, else |]', placeholder: 'TEXT' }),
   variant: z.string().default('fp32').meta({ description: 'variant of the model', placeholder: 'NAME' }),
   out: z.string().optional().meta({ description: 'folder for evaluation.json and report.html', placeholder: 'DIR' }),
 });
@@ -42,45 +55,59 @@ export default defineCommand({
     reads: [folder, data],
     writes: out === undefined ? [] : [join(out, 'evaluation.json'), join(out, 'report.html')],
   }),
-  async run({ package: folder, data, split, text, label, variant, out }, terminal) {
+  async run({ package: folder, data, split, text, textPair, label, labelSeparator, variant, out }, terminal) {
     const opened = await openPackage(folder);
-    const { labels, positive, columns, lineage } = opened.manifest;
+    const { task: name, positive, columns, lineage } = opened.manifest;
+    const task = TRAINABLE_TASKS[name];
+    const labelled = task.task.target !== 'none';
     const prepared = isPrepared(data);
-    const dataset = prepared
-      ? await openDataset(data)
-      : // Every row of a file counts, duplicates too: what is measured is what is there.
-        await datasetFromFile({
-          source: sourceOf([data]),
-          text: text ?? columns.text,
-          label: label ?? columns.label,
-          cleaning: [],
-          ...(split === undefined && { split: false, fractions: { train: 0, validation: 0, test: 1 } }),
-          minimumClasses: 1,
-          signal: terminal.signal,
-        });
-    const wanted: readonly SplitName[] = split === 'all' ? SPLITS : [split ?? 'test'];
-    const parts: LabelledTexts[] = [];
-    for (const name of wanted)
-      if (wanted.length === 1 || dataset.facts.splits[name] > 0) parts.push(await readLabelled(dataset, name, labels));
-    const examples: LabelledTexts = {
-      texts: parts.flatMap(({ texts }) => texts),
-      truth: Int32Array.from(parts.flatMap(({ truth }) => [...truth])),
-    };
-    if (examples.texts.length === 0) throw new LatheError('invalid-data', `"${data}" has no rows to measure on`);
+    const dataset = await openTaskData(
+      data,
+      task.task,
+      {
+        text: text ?? columns.text,
+        textPair: textPair ?? columns.textPair,
+        label: label ?? columns.label,
+        labelSeparator: labelSeparator ?? columns.labelSeparator,
+      },
+      {
+        // Every row of a file counts, duplicates too: what is measured is what is there.
+        cleaning: [],
+        ...(split === undefined && { split: false, fractions: { train: 0, validation: 0, test: 1 } }),
+        // A part of the file that training took its own from is the part that training had.
+        seed: lineage.seed,
+        minimumClasses: 1,
+        signal: terminal.signal,
+      },
+    );
+    const wanted = (split === 'all' ? SPLITS : [split ?? 'test']).filter(
+      (part, _, all) => all.length === 1 || dataset.facts.splits[part] > 0,
+    );
+    const examples: Example[] = [];
+    const places: string[] = [];
+    for (const part of wanted) {
+      const where = rowOf(part);
+      for (const [index, example] of (await readExamples(dataset, part, { labelled })).entries()) {
+        examples.push(example);
+        places.push(where(index));
+      }
+    }
+    if (examples.length === 0) throw new LatheError('invalid-data', `"${data}" has no rows to measure on`);
     if (prepared && dataset.facts.contentHash !== lineage.dataHash && wanted.includes('train'))
       terminal.warn('these are not the data that the package was trained on');
 
     const progress = terminal.progress('evaluating');
     const pipeline = await openPipeline(opened, { variant });
     // Prepared data went through the package's steps; rows of a file have yet to.
-    const evaluated = await evaluate(pipeline, examples, {
+    const evaluated = await evaluate(task, pipeline, examples, {
       positive,
       prepared,
+      where: (example) => places[example]!,
       signal: terminal.signal,
       onProgress: (done, total) => progress.update(done, total),
     });
     await pipeline.close();
-    progress.done(`evaluated ${examples.texts.length} ${examples.texts.length === 1 ? 'text' : 'texts'}`);
+    progress.done(`evaluated ${examples.length} ${examples.length === 1 ? 'text' : 'texts'}`);
 
     const { report } = evaluated;
     const result = {
@@ -89,49 +116,34 @@ export default defineCommand({
       package: folder,
       variant,
     };
-    terminal.table(
-      ['label', 'precision', 'recall', 'F1', 'examples'],
-      Object.entries(report.perClass).map(([name, values]) => [
-        name,
-        values.precision,
-        values.recall,
-        values.f1,
-        values.support,
-      ]),
-    );
-    const interval = report.intervals?.f1;
-    terminal.say(
-      `accuracy ${report.metrics.accuracy.toFixed(4)}, F1 ${report.metrics.f1.toFixed(4)}${interval === undefined ? '' : ` (95 % between ${interval.low.toFixed(4)} and ${interval.high.toFixed(4)})`}`,
-    );
+    if (report.perClass !== undefined) {
+      terminal.table(
+        ['label', 'precision', 'recall', 'F1', 'examples'],
+        Object.entries(report.perClass).map(([label, values]) => [
+          label,
+          values.precision,
+          values.recall,
+          values.f1,
+          values.support,
+        ]),
+      );
+    }
+    terminal.say(metricsLine(report));
     for (const warning of report.warnings) terminal.warn(warning);
     if (out !== undefined) {
       await writeFileAtomically(join(out, 'evaluation.json'), `${JSON.stringify(result, null, 2)}\n`);
+      const { mistakes, ...details } = task.details?.(evaluated) ?? {};
       const page = renderRunReport({
         title: folder,
         task: report.task,
         model: String(lineage.settings.arch ?? folder),
         finishedAt: new Date().toISOString(),
-        evaluation: {
-          split: result.split,
-          report,
-          curves: classificationCurves(
-            examples.truth,
-            evaluated.scores,
-            labels,
-            positive === undefined ? {} : { positive: labels.indexOf(positive) },
-          ),
-        },
-        mistakes: worstMistakes(
-          examples.truth,
-          evaluated.predictions,
-          evaluated.scores,
-          labels,
-          (example) => examples.texts[example]!,
-        ),
+        evaluation: { split: result.split, report, ...details },
+        ...(mistakes && { mistakes }),
         data: {
           source: data,
           hash: dataset.facts.contentHash,
-          splits: wanted.map((name) => ({ name, examples: dataset.facts.splits[name] })),
+          splits: wanted.map((part) => ({ name: part, examples: dataset.facts.splits[part] })),
         },
       });
       await writeFileAtomically(join(out, 'report.html'), page);
@@ -140,3 +152,16 @@ export default defineCommand({
     return result;
   },
 });
+
+/** `accuracy 0.9310, F1 0.9270 (95 % between 0.9010 and 0.9480)`: the headline last, with its interval. */
+function metricsLine(report: TaskReport): string {
+  const { metric } = headlineOf(report);
+  const shown = 'average' in report ? ['accuracy', 'f1'] : shownMetrics(report);
+  const names = [...shown.filter((name) => name !== metric), metric];
+  const interval = report.intervals?.[metric];
+  const numbers = names.map(
+    (name) =>
+      `${name === 'f1' ? 'F1' : name === 'accuracy' ? name : metricName(name)} ${(report.metrics[name] ?? Number.NaN).toFixed(4)}`,
+  );
+  return `${numbers.join(', ')}${interval === undefined ? '' : ` (95 % between ${interval.low.toFixed(4)} and ${interval.high.toFixed(4)})`}`;
+}

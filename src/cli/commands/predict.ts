@@ -1,32 +1,37 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { LatheError } from '../../base/index.ts';
-import { openPipeline } from '../../pipeline/index.ts';
+import { openPackage, openPipeline } from '../../pipeline/index.ts';
 import { defineCommand } from '../command.ts';
 
 const parameters = z.object({
   package: z.string().meta({ description: 'folder of a package' }),
-  texts: z.array(z.string()).default([]).meta({ description: 'texts to classify' }),
+  texts: z.array(z.string()).default([]).meta({ description: 'texts to answer' }),
   file: z.array(z.string()).default([]).meta({
     description: 'files whose whole content is one text each; - reads standard input',
     placeholder: 'file',
   }),
   lines: z.boolean().default(false).meta({ description: 'each line of the files is a text' }),
+  textPair: z.array(z.string()).default([]).meta({
+    description: 'for a model of pairs, the second text of each text',
+    placeholder: 'text',
+  }),
   variant: z.string().default('fp32').meta({ description: 'variant of the model', placeholder: 'NAME' }),
 });
 
 export default defineCommand({
   name: 'predict',
-  summary: 'classify texts with a package',
+  summary: 'use a package on texts',
   parameters,
   positional: ['package', 'texts'],
   examples: [
     ['lathe predict models/spam-filter "You have won a prize, reply now"', 'one text'],
     ['lathe predict models/spam-filter --file mail.eml', 'a mail as it was received'],
+    ['lathe predict models/nli "It rains." --text-pair "The street is wet."', 'a pair of texts'],
     ['cat lines.txt | lathe predict models/spam-filter --file - --lines --json', 'many texts, one a line, as JSON'],
   ],
   files: ({ package: folder, file }) => ({ reads: [folder, ...file], writes: [] }),
-  async run({ package: folder, texts, file, lines, variant }, terminal) {
+  async run({ package: folder, texts, file, lines, textPair, variant }, terminal) {
     const read = await Promise.all(file.map(async (name) => ({ name, text: await readInput(name) })));
     const inputs = [
       ...texts.map((text) => ({ name: text, text })),
@@ -40,7 +45,7 @@ export default defineCommand({
       ),
     ];
     if (inputs.length === 0)
-      throw new LatheError('usage', 'predict: nothing to classify', {
+      throw new LatheError('usage', 'predict: nothing to predict', {
         hint: 'Give a text, or --file FILE, or --file - for standard input.',
       });
     for (const { name, text } of inputs) {
@@ -48,16 +53,26 @@ export default defineCommand({
       if (text.includes('\u0000'))
         throw new LatheError('invalid-data', `predict: "${name.slice(0, 80)}" is not text: it has NUL bytes`);
     }
-    const pipeline = await openPipeline(folder, { variant });
+    const opened = await openPackage(folder);
+    const pairs = opened.manifest.columns.textPair !== undefined;
+    if (textPair.length !== (pairs ? inputs.length : 0)) {
+      throw new LatheError(
+        'usage',
+        pairs
+          ? `predict: ${inputs.length} texts and ${textPair.length} second texts, expected as many`
+          : 'predict: --text-pair: the model reads single texts',
+        { ...(pairs && { hint: 'Give each text its second one: --text-pair TEXT.' }) },
+      );
+    }
+    const pipeline = await openPipeline(opened, { variant });
     const predictions = await pipeline.predict(
-      inputs.map(({ text }) => text),
+      inputs.map(({ text }, index) => (pairs ? { text, textPair: textPair[index]! } : text)),
       { signal: terminal.signal },
     );
     await pipeline.close();
-    for (const [index, { label, score }] of predictions.entries()) {
-      terminal.print(
-        `${label}\t${score.toFixed(4)}${inputs.length > 1 ? `\t${inputs[index]!.name.slice(0, 80)}` : ''}`,
-      );
+    for (const [index, prediction] of predictions.entries()) {
+      const line = pipeline.task.line(prediction);
+      terminal.print(`${line}${inputs.length > 1 ? `\t${inputs[index]!.name.slice(0, 80)}` : ''}`);
     }
     return { predictions };
   },

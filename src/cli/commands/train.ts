@@ -1,16 +1,21 @@
 import { basename, join } from 'node:path';
 import { z } from 'zod';
-import { datasetFromFile, isPrepared, openDataset, type PreparedDataset, sourceOf } from '../../data/index.ts';
-import type { TrainSettings } from '../../train/index.ts';
+import { isPrepared, openDataset, type PreparedDataset } from '../../data/index.ts';
+import { TASK_NAMES, TASKS } from '../../pipeline/index.ts';
+import { TRAINABLE_TASKS, type TrainableTask, type TrainSettings } from '../../train/index.ts';
 import { ARCHITECTURES } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
 import { durationSchema } from '../duration.ts';
+import { openTaskData, taskOf } from '../task-data.ts';
 import type { Terminal } from '../terminal.ts';
-import { trainClassifier } from '../train-classifier.ts';
+import { trainTask } from '../train-task.ts';
 import { showTrained } from '../trained-summary.ts';
 
 const parameters = z.object({
-  task: z.enum(['text-classification']).default('text-classification').meta({ description: 'what the model is to do' }),
+  task: z
+    .enum(TASK_NAMES)
+    .optional()
+    .meta({ description: 'what the model is to do [default: what prepared data are for, else text-classification]' }),
   data: z.string().meta({
     description: 'prepared data (lathe data prepare), or a CSV, TSV, JSONL, JSON or Parquet file',
     placeholder: 'DIR|FILE',
@@ -19,10 +24,22 @@ const parameters = z.object({
     .string()
     .optional()
     .meta({ description: 'column of the text, for a file [default: text]', placeholder: 'COLUMN' }),
+  textPair: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the second text, where rows are pairs', placeholder: 'COLUMN' }),
   label: z
     .string()
     .optional()
     .meta({ description: 'column of the label, for a file [default: label]', placeholder: 'COLUMN' }),
+  target: z
+    .enum(['class', 'number'])
+    .optional()
+    .meta({ description: 'what labels are: with number, text-classification becomes text-regression' }),
+  labelSeparator: z.string().min(1).optional().meta({
+    description: 'divides the labels in a cell, as in sport|politics: a text may have several, or none',
+    placeholder: 'TEXT',
+  }),
   out: z.string().meta({ description: 'folder of the package to write', placeholder: 'DIR' }),
   run: z
     .string()
@@ -90,6 +107,9 @@ export default defineCommand({
   examples: [
     ['lathe train --data mails/ --out models/spam', 'train bert-mini on prepared data'],
     ['lathe train --data reviews.csv --text review --label stars --out models/stars', 'straight from a file'],
+    ['lathe train --data nli.csv --text premise --text-pair hypothesis --out models/nli', 'pairs of texts'],
+    ["lathe train --data news.csv --label topics --label-separator '|' --out models/topics", 'any number of labels'],
+    ['lathe train --data essays.csv --label grade --target number --out models/grade', 'a number'],
     ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
@@ -100,16 +120,17 @@ export default defineCommand({
     checkpoint: join(run, 'checkpoints', 'last.safetensors'),
   }),
   async run(given, terminal) {
-    const dataset = await openData(given, terminal);
+    const { task, dataset } = await openData(given, terminal);
     const runFolder = given.run ?? join('runs', basename(given.out));
     if (given.dryRun) {
       terminal.say(
-        `would train ${given.arch} on ${dataset.facts.splits.train} rows (${dataset.facts.labels.join(', ')}) and write ${given.out} and ${runFolder}`,
+        `would train ${given.arch} to ${task.task.summary}, on ${dataset.facts.splits.train} rows${dataset.facts.labels.length > 0 ? ` (${dataset.facts.labels.join(', ')})` : ''}, and write ${given.out} and ${runFolder}`,
       );
-      return { dryRun: true, rows: dataset.facts.splits, labels: dataset.facts.labels };
+      return { dryRun: true, task: task.task.name, rows: dataset.facts.splits, labels: dataset.facts.labels };
     }
-    const trained = await trainClassifier(
+    const trained = await trainTask(
       {
+        task,
         dataset,
         source: given.data,
         arch: given.arch,
@@ -119,6 +140,7 @@ export default defineCommand({
         dropout: given.dropout,
         labelSmoothing: given.labelSmoothing,
         classWeights: given.classWeights,
+        labelSeparator: given.labelSeparator,
         positive: given.positive,
         baseline: given.baseline,
         out: given.out,
@@ -135,12 +157,17 @@ export default defineCommand({
 
 type Given = z.infer<typeof parameters>;
 
-async function openData({ data, text, label, seed }: Given, terminal: Terminal): Promise<PreparedDataset> {
-  if (isPrepared(data)) return openDataset(data);
+async function openData(
+  given: Given,
+  terminal: Terminal,
+): Promise<{ readonly task: TrainableTask; readonly dataset: PreparedDataset }> {
+  const { data, seed } = given;
+  const prepared = isPrepared(data);
+  const name = taskOf(given.task, data, given, prepared ? (await openDataset(data)).facts : undefined);
   const progress = terminal.progress(`reading ${data}`);
-  const dataset = await datasetFromFile({ source: sourceOf([data]), text, label, seed, signal: terminal.signal });
-  progress.done(`read ${data}: ${dataset.facts.rows.kept} rows kept of ${dataset.facts.rows.read}`);
-  return dataset;
+  const dataset = await openTaskData(data, TASKS[name], given, { seed, signal: terminal.signal });
+  if (!prepared) progress.done(`read ${data}: ${dataset.facts.rows.kept} rows kept of ${dataset.facts.rows.read}`);
+  return { task: TRAINABLE_TASKS[name], dataset };
 }
 
 /** Parameters that are settings of the loop under the same name, and whose defaults depend on the architecture. */

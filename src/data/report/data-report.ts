@@ -1,5 +1,5 @@
 import { countWords } from '../cleaning/row-steps.ts';
-import { type Collected, formatLocation } from '../collect.ts';
+import { type Collected, formatLocation, wordsOf } from '../collect.ts';
 import type { StepEffect } from '../dataset.ts';
 import { growing } from '../growing.ts';
 import { excerptOf, type Row, type UnreadableRow } from '../row.ts';
@@ -116,7 +116,7 @@ export function startReport(collected: Collected, options: ReportOptions = {}): 
   const skipped = new Set([roles.text, roles.label]);
   return {
     add(row, label) {
-      const text = row[roles.text] as string;
+      const text = wordsOf(row[roles.text]!);
       const count = countWords(text);
       characters.push(text.length);
       words.push(count);
@@ -221,7 +221,7 @@ async function textsOf(collected: Collected, wanted: ReadonlySet<number>): Promi
   let index = 0;
   for await (const row of collected.spool.rows()) {
     const number = collected.numbers.data[index++]!;
-    if (wanted.has(number)) texts.set(number, row[collected.roles.text] as string);
+    if (wanted.has(number)) texts.set(number, wordsOf(row[collected.roles.text]!));
     if (texts.size === wanted.size) break;
   }
   return texts;

@@ -15,14 +15,19 @@ export type Preset = keyof typeof SIZES;
 export const PRESETS = Object.keys(SIZES) as readonly Preset[];
 
 /**
- * The `config.json` of a preset, for a classifier of these labels. Throws 'usage' for a name that is no preset and for
- * fewer than two labels.
+ * The `config.json` of a preset, for a model of these labels. Throws 'usage' for a name that is no preset, and for a
+ * classifier of fewer than two labels.
  */
 export function presetConfig(
   preset: string,
   options: {
     readonly vocabularySize: number;
+    /** None for a model whose outputs are no classes. */
     readonly labels: readonly string[];
+    /** The class in transformers. Default `BertForSequenceClassification`. */
+    readonly architecture?: string;
+    /** Default `single_label_classification`; null leaves it out. */
+    readonly problemType?: string | null;
     readonly paddingId?: number;
     readonly maximumPositions?: number;
     readonly dropout?: number;
@@ -31,17 +36,18 @@ export function presetConfig(
   if (!Object.hasOwn(SIZES, preset)) {
     throw new LatheError('usage', `no preset "${preset}"; there are ${PRESETS.join(', ')}`);
   }
-  const { vocabularySize, labels, paddingId = 0, maximumPositions = 512, dropout = 0.1 } = options;
-  if (labels.length < 2) {
+  const { vocabularySize, paddingId = 0, maximumPositions = 512, dropout = 0.1 } = options;
+  const { labels, architecture = 'BertForSequenceClassification' } = options;
+  const { problemType = 'single_label_classification' } = options;
+  if (problemType === 'single_label_classification' && labels.length < 2) {
     throw new LatheError('usage', `${preset}: a classifier needs two labels or more, got ${labels.length}`);
   }
   const [layers, hidden] = SIZES[preset as Preset];
   return {
-    architectures: ['BertForSequenceClassification'],
+    architectures: [architecture],
     model_type: 'bert',
-    problem_type: 'single_label_classification',
-    id2label: Object.fromEntries(labels.map((label, id) => [id, label])),
-    label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
+    ...(problemType !== null && { problem_type: problemType }),
+    ...labelFields(labels, problemType),
     vocab_size: vocabularySize,
     hidden_size: hidden,
     num_hidden_layers: layers,
@@ -57,5 +63,16 @@ export function presetConfig(
     pad_token_id: paddingId,
     position_embedding_type: 'absolute',
     use_cache: false,
+  };
+}
+
+/** The fields of `config.json` that name a model's labels. */
+export function labelFields(labels: readonly string[], problemType?: string | null): HuggingFaceConfig {
+  // A regression has one output, which transformers wants to have a name.
+  const names = labels.length === 0 && problemType === 'regression' ? ['LABEL_0'] : labels;
+  if (names.length === 0) return {};
+  return {
+    id2label: Object.fromEntries(names.map((label, id) => [id, label])),
+    label2id: Object.fromEntries(names.map((label, id) => [label, id])),
   };
 }

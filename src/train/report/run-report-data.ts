@@ -1,9 +1,4 @@
-import type {
-  ClassificationCurves,
-  ClassificationReport,
-  ClassifierComparison,
-  RegressionReport,
-} from '../../metrics/index.ts';
+import type { ClassificationCurves, ClassifierComparison, TaskReport } from '../../metrics/index.ts';
 import type { WorstMistake } from './worst-mistakes.ts';
 
 /** What a run has to say for itself. Everything optional may be missing; its section is then left out. */
@@ -35,7 +30,7 @@ export interface RunReportData {
 export interface Evaluation {
   /** Which rows: `test`. */
   readonly split: string;
-  readonly report: ClassificationReport | RegressionReport;
+  readonly report: TaskReport;
   readonly curves?: readonly ClassificationCurves[];
   /** Scores of the positive class by true label (classification), or truth beside prediction (regression). */
   readonly scores?: readonly { readonly label: string; readonly values: ArrayLike<number> }[];
@@ -54,7 +49,7 @@ export interface Baseline {
   /** `linear`. */
   readonly name: string;
   /** On the same examples as the evaluation. */
-  readonly report: ClassificationReport | RegressionReport;
+  readonly report: TaskReport;
   readonly size?: Size;
   readonly examplesPerSecond?: number;
   /** The model of this run minus the baseline, in the metric that the report is judged by. */

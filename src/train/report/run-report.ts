@@ -1,5 +1,5 @@
 import { type Html, html, htmlPage, trusted } from '../../base/index.ts';
-import type { ClassificationReport, RegressionReport } from '../../metrics/index.ts';
+import type { TaskReport } from '../../metrics/index.ts';
 import { bytes, count, duration, metricName, percent, score } from './format.ts';
 import { PAGE_STYLES } from './page-styles.ts';
 import { inlineSvg, type Plot, type PlotTable } from './plots/index.ts';
@@ -74,7 +74,7 @@ ${notes.length > 0 && html`<ul class="notes">${notes.map((note) => html`<li>${no
 </section>`;
 }
 
-function numbers(report: ClassificationReport | RegressionReport): Html {
+function numbers(report: TaskReport): Html {
   const intervals: Readonly<Record<string, { readonly low: number; readonly high: number }>> = report.intervals ?? {};
   return html`<dl class="numbers">${Object.entries(report.metrics).map(([name, value]) => {
     const interval = intervals[name];
@@ -96,7 +96,7 @@ function quality(data: RunReportData, plots: RunPlots): Section {
       'calibration',
       'scores',
       'residuals',
-    ])}${isClassification(report) && perClass(report)}</div>
+    ])}${report.perClass !== undefined && perClass(report, report.perClass)}</div>
 <details><summary>How each number is computed</summary>${table({
       columns: ['Metric', 'Signature'],
       rows: Object.entries(report.signatures).map(([name, signature]) => [metricName(name), signature]),
@@ -104,9 +104,9 @@ function quality(data: RunReportData, plots: RunPlots): Section {
   };
 }
 
-function perClass(report: ClassificationReport): Html {
-  const classes = Object.entries(report.perClass);
-  const averages = Object.entries(report.averages);
+function perClass(report: TaskReport, scores: NonNullable<TaskReport['perClass']>): Html {
+  const classes = Object.entries(scores);
+  const averages = isClassification(report) ? Object.entries(report.averages) : [];
   const row = (name: string, of: { precision: number; recall: number; f1: number }, support: string): Html =>
     html`<tr><th scope="row">${name}</th>${[of.precision, of.recall].map((value) => html`<td class="right">${score(value)}</td>`)}<td class="right"><span class="meter" aria-hidden="true"><i style="width:${(100 * of.f1).toFixed(0)}%"></i></span>${score(of.f1)}</td><td class="right">${support}</td></tr>`;
   return html`<div class="${classes.length > 6 ? 'card wide' : 'card'}"><h3>By class</h3><div class="scroll" tabindex="0" role="region" aria-label="Scores by class"><table>

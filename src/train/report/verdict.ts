@@ -1,4 +1,4 @@
-import type { ClassificationReport, McNemar, RegressionReport } from '../../metrics/index.ts';
+import type { ClassificationReport, McNemar, TaskReport } from '../../metrics/index.ts';
 import { count, metricName, pValue, score, signed, times } from './format.ts';
 import type { Baseline, RunReportData } from './run-report-data.ts';
 
@@ -21,12 +21,12 @@ export interface Headline {
   readonly confidence?: number;
 }
 
-export function isClassification(report: ClassificationReport | RegressionReport): report is ClassificationReport {
-  return 'perClass' in report;
+export function isClassification(report: TaskReport): report is ClassificationReport {
+  return 'average' in report;
 }
 
-export function headlineOf(report: ClassificationReport | RegressionReport): Headline {
-  const metric = isClassification(report) ? 'f1' : report.metrics.r2 === undefined ? 'rmse' : 'r2';
+export function headlineOf(report: TaskReport): Headline {
+  const metric = report.headline ?? (isClassification(report) ? 'f1' : report.metrics.r2 === undefined ? 'rmse' : 'r2');
   const name = !isClassification(report)
     ? metricName(metric)
     : report.average === 'macro'

@@ -1,22 +1,38 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LatheError } from '../base/index.ts';
-import { type PreparedDataset, type TensorDataset, textSteps } from '../data/index.ts';
+import { type PreparedDataset, textSteps } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
-import { type ClassifierComparison, classificationCurves } from '../metrics/index.ts';
-import { crossEntropy } from '../nn/index.ts';
-import { type Manifest, type Package, type Pipeline, pipelineOver, writePackage } from '../pipeline/index.ts';
+import {
+  type EncodedExamples,
+  type Example,
+  type Manifest,
+  type Package,
+  pipelineOver,
+  type TaskName,
+  writePackage,
+} from '../pipeline/index.ts';
 import { openSession } from '../runtime/index.ts';
-import { DEFAULT_SETTINGS, type TrainEvent, type TrainSettings, train, trainedModel } from '../train/index.ts';
+import {
+  DEFAULT_SETTINGS,
+  type TrainableTask,
+  type TrainEvent,
+  type TrainSettings,
+  train,
+  trainedModel,
+} from '../train/index.ts';
+import { type BaselineComparison, metricName } from '../train/report/index.ts';
 import { type ArchitectureName, type Candidate, makeCandidate } from './candidate.ts';
-import { compare, type Evaluated, evaluate, type LabelledTexts, readLabelled } from './evaluation.ts';
+import { type Evaluated, evaluate } from './evaluation.ts';
+import { readExamples, rowOf, textsOf } from './examples.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
 import { settingsRecord } from './settings-record.ts';
 import type { Terminal } from './terminal.ts';
 import { versions } from './versions.ts';
 
-export interface ClassifierPlan {
+export interface TrainPlan {
+  readonly task: TrainableTask;
   readonly dataset: PreparedDataset;
   /** How the user named the data. */
   readonly source: string;
@@ -29,6 +45,7 @@ export interface ClassifierPlan {
   readonly labelSmoothing: number;
   /** `auto` weighs each class by the inverse of its share. */
   readonly classWeights: 'none' | 'auto';
+  readonly labelSeparator?: string | undefined;
   readonly positive?: string | undefined;
   /** Trains the linear model beside, on the same texts, and compares. */
   readonly baseline: boolean;
@@ -38,31 +55,32 @@ export interface ClassifierPlan {
   readonly command: string;
 }
 
-export interface TrainedClassifier {
+export interface TrainedTask {
   readonly package: Package;
   readonly evaluated: Evaluated;
-  readonly baseline?: { readonly evaluated: Evaluated; readonly comparison: ClassifierComparison };
+  readonly baseline?: { readonly evaluated: Evaluated; readonly comparison?: BaselineComparison };
   readonly reportPath: string;
   readonly stopped: string;
 }
 
 interface Splits {
-  readonly train: LabelledTexts;
-  readonly validation: LabelledTexts;
-  readonly test: LabelledTexts;
+  readonly train: readonly Example[];
+  readonly validation: readonly Example[];
+  readonly test: readonly Example[];
 }
 
 /** From prepared data to a package with its evaluation and report. */
-export async function trainClassifier(plan: ClassifierPlan, terminal: Terminal): Promise<TrainedClassifier> {
-  const { dataset, runFolder } = plan;
-  const { labels } = dataset.facts;
+export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<TrainedTask> {
+  const { task, dataset, runFolder } = plan;
+  const { labels, columns } = dataset.facts;
+  const labelled = task.task.target !== 'none';
   const splits: Splits = {
-    train: await readLabelled(dataset, 'train', labels),
-    validation: await readLabelled(dataset, 'validation', labels),
-    test: await readLabelled(dataset, 'test', labels),
+    train: await readExamples(dataset, 'train', { labelled }),
+    validation: await readExamples(dataset, 'validation', { labelled }),
+    test: await readExamples(dataset, 'test', { labelled }),
   };
-  checkLabels(splits.train, labels);
-  const positive = plan.positive ?? rarerOfTwo(splits.train, labels);
+  task.check?.(splits.train, labels);
+  const positive = plan.positive ?? task.positive?.(splits.train, labels);
   if (positive !== undefined && !labels.includes(positive)) {
     throw new LatheError('usage', `--positive: there is no label "${positive}"; the labels are ${labels.join(', ')}`);
   }
@@ -71,8 +89,9 @@ export async function trainClassifier(plan: ClassifierPlan, terminal: Terminal):
 
   const learning = terminal.progress(plan.arch === 'linear' ? 'learning the n-grams' : 'training the tokenizer');
   const shared = {
+    task,
     labels,
-    texts: splits.train.texts,
+    texts: textsOf(splits.train),
     maxLength: plan.maxLength,
     vocabularySize: plan.vocabularySize,
     lowercase: plan.lowercase,
@@ -82,45 +101,52 @@ export async function trainClassifier(plan: ClassifierPlan, terminal: Terminal):
   const candidate = makeCandidate(plan.arch, { ...shared, onProgress: (done, total) => learning.update(done, total) });
   learning.done();
 
+  const learned = { ...plan, positive };
   const trained = await trainCandidate(
     candidate,
     splits,
-    plan,
+    learned,
     { runFolder, settings: plan.settings, resume: plan.resume },
     terminal,
   );
   const pipelineSpec = pipelineOf(plan, candidate);
-  const evaluated = await evaluateModel(trained.model, candidate, pipelineSpec, labels, splits.test, positive);
+  const evaluated = await evaluateModel(trained.model, candidate, pipelineSpec, learned, splits.test);
 
-  let baseline: (TrainedClassifier['baseline'] & { readonly model: Model }) | undefined;
-  if (plan.baseline && plan.arch !== 'linear') {
+  let baseline: TrainedTask['baseline'];
+  if (plan.baseline && plan.arch !== 'linear' && task.linearOutputs !== undefined) {
     const linear = makeCandidate('linear', { ...shared, ...(candidate.reading && { reading: candidate.reading }) });
     const folder = join(runFolder, 'baseline');
     const { model } = await trainCandidate(
       linear,
       splits,
-      plan,
+      learned,
       { runFolder: folder, settings: { seed: shared.seed, threads: plan.settings.threads ?? 0 }, resume: false },
       terminal,
     );
-    const answers = await evaluateModel(model, linear, pipelineOf(plan, linear), labels, splits.test, positive);
-    baseline = { evaluated: answers, comparison: compare(evaluated, answers, labels, positive), model };
+    const answers = await evaluateModel(model, linear, pipelineOf(plan, linear), learned, splits.test);
+    const comparison = task.compare?.(evaluated, answers, 0);
+    baseline = { evaluated: answers, ...(comparison && { comparison }) };
   }
 
   const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...candidate.defaults, ...plan.settings };
   const written = await writePackage(plan.out, {
     model: trained.model,
     manifest: {
-      task: 'text-classification',
+      task: task.task.name as TaskName,
       labels: [...labels],
       ...(positive !== undefined && { positive }),
       pipeline: pipelineSpec,
-      columns: { text: dataset.facts.columns.text, label: dataset.facts.columns.label! },
+      columns: {
+        text: columns.text,
+        ...(columns.textPair !== undefined && { textPair: columns.textPair }),
+        ...(labelled && columns.label !== undefined && { label: columns.label }),
+        ...(plan.labelSeparator !== undefined && { labelSeparator: plan.labelSeparator }),
+      },
       metrics: [
         {
           split: 'test',
           dataHash: dataset.facts.contentHash,
-          examples: evaluated.truth.length,
+          examples: evaluated.examples.length,
           values: { ...evaluated.report.metrics },
         },
       ],
@@ -152,25 +178,11 @@ export async function trainClassifier(plan: ClassifierPlan, terminal: Terminal):
     trained,
     parameters: written.manifest.variants.fp32!.parameters,
     bytes: written.manifest.variants.fp32!.bytes,
-    positive,
     truncatedShare: trained.truncatedShare,
     ...(baseline && { baseline }),
   };
-  const reportPath = await writeRunReport(facts, {
-    curves: classificationCurves(
-      evaluated.truth,
-      evaluated.scores,
-      labels,
-      positive === undefined ? {} : { positive: labels.indexOf(positive) },
-    ),
-  });
-  return {
-    package: written,
-    evaluated,
-    reportPath,
-    stopped: trained.stopped,
-    ...(baseline && { baseline: { evaluated: baseline.evaluated, comparison: baseline.comparison } }),
-  };
+  const reportPath = await writeRunReport(facts, task.details?.(evaluated) ?? {});
+  return { package: written, evaluated, reportPath, stopped: trained.stopped, ...(baseline && { baseline }) };
 }
 
 export interface TrainedCandidate {
@@ -187,53 +199,53 @@ export interface TrainedCandidate {
 }
 
 async function trainCandidate(
-  candidate: Candidate,
+  { name, forms, features, defaults }: Candidate,
   splits: Splits,
-  plan: Pick<ClassifierPlan, 'labelSmoothing' | 'classWeights' | 'dataset' | 'positive'>,
+  plan: Pick<TrainPlan, 'task' | 'labelSmoothing' | 'classWeights' | 'dataset' | 'positive'>,
   run: { readonly runFolder: string; readonly settings: Partial<TrainSettings>; readonly resume: boolean },
   terminal: Terminal,
 ): Promise<TrainedCandidate> {
+  const { task, labelSmoothing, classWeights, positive } = plan;
   const { labels } = plan.dataset.facts;
-  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...candidate.defaults, ...run.settings };
-  const encoding = terminal.progress(`reading texts for ${candidate.name}`);
-  const features = {
-    train: candidate.features.extract(splits.train.texts, (done) => encoding.update(done, splits.train.texts.length)),
-    validation: candidate.features.extract(splits.validation.texts),
+  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...run.settings };
+  const encoding = terminal.progress(`reading texts for ${name}`);
+  const encode = (split: 'train' | 'validation'): EncodedExamples => {
+    const examples = splits[split];
+    const encoded = task.task.encode(features, examples, {
+      settings: task.task.settings.parse({}),
+      onProgress: (done) => encoding.update(done, examples.length),
+    });
+    const targets = task.targets(examples, encoded, labels, rowOf(split));
+    return { ...encoded, dataset: { ...encoded.dataset, columns: { ...encoded.dataset.columns, ...targets } } };
   };
+  const data = { train: encode('train'), validation: encode('validation') };
   encoding.done();
-  const positive = plan.positive ?? rarerOfTwo(splits.train, labels);
   const events = train({
-    model: candidate.model,
-    trainingForm: candidate.trainingForm,
-    loss: crossEntropy({
-      labelSmoothing: plan.labelSmoothing,
-      ...(plan.classWeights === 'auto' && { classWeights: balancedWeights(splits.train, labels.length) }),
-    }),
-    objective: { kind: 'classification', labels, ...(positive !== undefined && { positive }) },
-    data: {
-      train: withLabels(features.train.dataset, splits.train),
-      validation: withLabels(features.validation.dataset, splits.validation),
-    },
+    model: forms.validationForm ?? forms.model,
+    trainingForm: forms.trainingForm,
+    loss: task.loss({ examples: splits.train, labels, labelSmoothing, classWeights }),
+    objective: task.objective(labels, positive),
+    data: { train: data.train.dataset, validation: data.validation.dataset },
     settings,
     folder: run.runFolder,
     resume: run.resume,
     signal: terminal.signal,
   });
-  const end = await follow(events, candidate.name, terminal);
+  const end = await follow(events, name, terminal);
   if (end.reason === 'interrupted') {
     throw new LatheError('interrupted', `stopped at step ${end.step}; a checkpoint is in ${run.runFolder}`, {
       hint: 'Repeat the command with --resume to go on.',
     });
   }
   return {
-    model: await trainedModel(candidate.model, run.runFolder),
+    model: await trainedModel(forms.model, run.runFolder),
     runFolder: run.runFolder,
     stopped: end.reason,
     seconds: end.seconds,
     paddingShare: end.paddingShare,
-    truncatedShare: features.train.truncated / splits.train.texts.length,
+    truncatedShare: data.train.truncated / splits.train.length,
     ...(end.best && { bestStep: end.best.step }),
-    stepsPerEpoch: Math.ceil(splits.train.texts.length / settings.batchSize / settings.accumulation),
+    stepsPerEpoch: Math.ceil(data.train.dataset.size / settings.batchSize / settings.accumulation),
     examplesPerSecond: end.examplesPerSecond,
     tokensPerSecond: end.tokensPerSecond,
   };
@@ -259,8 +271,10 @@ async function follow(events: AsyncIterable<TrainEvent>, name: string, terminal:
         `loss ${event.loss.toFixed(3)}, ${Math.round(event.examplesPerSecond)} examples/s${scores}`,
       );
     }
-    if (event.type === 'validation')
-      scores = `, validation F1 ${event.metrics.f1?.toFixed(4)}${event.improved ? ' (best)' : ''}`;
+    if (event.type === 'validation') {
+      const value = event.headline === 'loss' ? event.loss : event.metrics[event.headline];
+      scores = `, validation ${metricName(event.headline)} ${value?.toFixed(4)}${event.improved ? ' (best)' : ''}`;
+    }
     if (event.type === 'end') {
       progress.done(
         `trained ${name}: ${event.step} steps${scores}${event.reason === 'finished' ? '' : `, ended by ${event.reason}`}`,
@@ -275,74 +289,40 @@ async function evaluateModel(
   model: Model,
   candidate: Candidate,
   pipeline: Manifest['pipeline'],
-  labels: readonly string[],
-  data: LabelledTexts,
-  positive: string | undefined,
+  plan: Pick<TrainPlan, 'task' | 'dataset' | 'positive'>,
+  examples: readonly Example[],
 ): Promise<Evaluated> {
-  const opened: Pipeline = pipelineOver({
-    labels,
+  const opened = pipelineOver({
+    task: plan.task.task,
+    labels: plan.dataset.facts.labels,
     pipeline,
     features: candidate.features,
     session: await openSession(model),
   });
   try {
-    return await evaluate(opened, data, { positive });
+    return await evaluate(plan.task, opened, examples, { positive: plan.positive, where: rowOf('test') });
   } finally {
     await opened.close();
   }
 }
 
-function pipelineOf({ dataset }: ClassifierPlan, candidate: Candidate): Manifest['pipeline'] {
-  const { facts } = dataset;
-  const isMail = facts.source.kind === 'mail' || facts.source.kind === 'mail-json';
+function pipelineOf({ task: { task }, dataset }: TrainPlan, candidate: Candidate): Manifest['pipeline'] {
+  const { source, cleaning, columns } = dataset.facts;
+  const isMail = source.kind === 'mail' || source.kind === 'mail-json';
+  const stepsOf = (column: string) =>
+    textSteps(
+      cleaning.map(({ step }) => step),
+      column,
+    );
+  const settings = task.settings.parse({});
   return {
     input: isMail ? 'mail' : 'text',
-    steps: textSteps(
-      facts.cleaning.map(({ step }) => step),
-      facts.columns.text,
-    ),
+    steps: stepsOf(columns.text),
+    ...(columns.textPair !== undefined && {
+      pairSteps: stepsOf(columns.textPair).filter(({ column }) => column !== undefined),
+    }),
     features: candidate.features.spec,
-    output: { name: 'logits', scores: 'softmax' },
+    output: { name: task.outputs[0]!, scores: task.scores },
+    ...(Object.keys(settings).length > 0 && { settings }),
   };
-}
-
-function withLabels(dataset: TensorDataset, { truth }: LabelledTexts): TensorDataset {
-  return {
-    ...dataset,
-    columns: { ...dataset.columns, labels: { kind: 'fixed', values: truth, dims: [], dtype: 'int64' } },
-  };
-}
-
-function countsOf({ truth }: LabelledTexts, classes: number): number[] {
-  const counts = new Array<number>(classes).fill(0);
-  for (const label of truth) counts[label]!++;
-  return counts;
-}
-
-function checkLabels(train: LabelledTexts, labels: readonly string[]): void {
-  if (labels.length < 2) {
-    throw new LatheError(
-      'invalid-data',
-      `a classifier needs two labels or more, the data have ${labels.length === 0 ? 'none' : `only "${labels[0]}"`}`,
-      { hint: 'Check --label.' },
-    );
-  }
-  const missing = labels.filter((_, index) => countsOf(train, labels.length)[index] === 0);
-  if (missing.length > 0)
-    throw new LatheError(
-      'invalid-data',
-      `the train split has no example of ${missing.map((label) => `"${label}"`).join(', ')}`,
-    );
-}
-
-/** Of two labels the one that training has less of: what such tasks are usually about (spam, fraud, defects). */
-function rarerOfTwo(train: LabelledTexts, labels: readonly string[]): string | undefined {
-  if (labels.length !== 2) return undefined;
-  const [first, second] = countsOf(train, 2);
-  return first! < second! ? labels[0] : labels[1];
-}
-
-/** n / (classes · count of the class), as scikit-learn's `balanced`. */
-function balancedWeights(train: LabelledTexts, classes: number): number[] {
-  return countsOf(train, classes).map((count) => train.truth.length / (classes * count));
 }

@@ -1,0 +1,87 @@
+import { LatheError } from '../base/index.ts';
+import {
+  type CleaningStepInput,
+  datasetFromFile,
+  isPrepared,
+  openDataset,
+  type PreparedDataset,
+  type PrepareOptions,
+  sourceOf,
+} from '../data/index.ts';
+import { TASK_NAMES, TASKS, type Task, type TaskName } from '../pipeline/index.ts';
+
+/** What a user says about data for a task; what is left out is the task's usual. */
+export interface TaskDataOptions {
+  readonly text?: string | undefined;
+  readonly textPair?: string | undefined;
+  readonly label?: string | undefined;
+  readonly labelSeparator?: string | undefined;
+}
+
+/** The task that is asked for, or that the data are for. */
+export function taskOf(
+  asked: TaskName | undefined,
+  data: string,
+  given: { readonly target?: 'class' | 'number' | undefined; readonly labelSeparator?: string | undefined },
+  facts: PreparedDataset['facts'] | undefined,
+): TaskName {
+  if (asked !== undefined && asked !== 'text-classification') return asked;
+  if (given.target === 'number') return 'text-regression';
+  if (given.labelSeparator !== undefined) return 'multi-label-classification';
+  if (facts === undefined || asked !== undefined) return 'text-classification';
+  if (facts.target === 'none') {
+    throw new LatheError('invalid-data', `"${data}" has no label column`, {
+      hint: 'Prepare the data again with --label COLUMN, or name a --task that needs no labels.',
+    });
+  }
+  return TASK_NAMES.find((name) => TASKS[name].target === facts.target)!;
+}
+
+/** Opens prepared data and checks that they are for the task. */
+export async function openPrepared(data: string, task: Task): Promise<PreparedDataset> {
+  const dataset = await openDataset(data);
+  const { target, columns } = dataset.facts;
+  if (task.target !== 'none' && target !== task.target) {
+    throw new LatheError(
+      'usage',
+      `"${data}" holds ${target === 'none' ? 'no labels' : `labels of the kind "${target}"`}, ${task.name} needs "${task.target}"`,
+      { hint: `Prepare the data again with --target ${task.target}.` },
+    );
+  }
+  if (task.columns.textPair !== undefined && columns.textPair === undefined) {
+    throw new LatheError('usage', `"${data}" has no second text, ${task.name} needs one`, {
+      hint: 'Prepare the data again with --text-pair COLUMN.',
+    });
+  }
+  return dataset;
+}
+
+/** Opens what a user names as data: a folder of prepared data, or a file that is prepared as the task wants it. */
+export async function openTaskData(
+  data: string,
+  task: Task,
+  options: TaskDataOptions,
+  more: Partial<PrepareOptions>,
+): Promise<PreparedDataset> {
+  if (isPrepared(data)) return openPrepared(data, task);
+  const textPair = options.textPair ?? task.columns.textPair;
+  return datasetFromFile({
+    source: sourceOf([data]),
+    text: options.text ?? task.columns.text,
+    textPair,
+    label: task.target === 'none' ? false : (options.label ?? task.columns.label),
+    ...(task.target !== 'none' && { target: task.target }),
+    labelSeparator: options.labelSeparator,
+    cleaning: cleaningFor(task, textPair),
+    ...more,
+  });
+}
+
+/** The cleaning that a task's data can bear where nothing else is asked for. */
+function cleaningFor(task: Task, textPair: string | undefined): readonly CleaningStepInput[] | undefined {
+  // Words and places of answers belong to the text as it stands.
+  if (task.target === 'tags' || task.target === 'answers') return [];
+  // A text may stand in many pairs: it is no duplicate.
+  if (textPair !== undefined) return [{ step: 'normalize-unicode' }, { step: 'normalize-unicode', column: textPair }];
+  return undefined;
+}

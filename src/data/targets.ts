@@ -1,0 +1,75 @@
+import { textOf, type Value } from './row.ts';
+
+/** What the cells of a label column hold, and so what can be learned from them. */
+export interface Target {
+  /** Why a cell cannot be used beside this text; undefined when it can. */
+  readonly problem: (label: Value, text: Value) => string | undefined;
+  /** The class names in a cell: they become the labels of the data. */
+  readonly names: (label: Value) => readonly string[];
+  /** Whether texts are lists of words. */
+  readonly words?: boolean;
+}
+
+const none = (): readonly string[] => [];
+const one = (label: Value): string | undefined => (textOf(label) === undefined ? `is ${kindOf(label)}` : undefined);
+
+/** By the name that `--target` takes. */
+export const TARGETS = {
+  /** One class name. */
+  class: { problem: one, names: (label) => [textOf(label)!] },
+  /** Any number of class names: a list, or a text that a separator divides (see {@link separated}). */
+  classes: { problem: namesProblem, names: (label) => label as readonly string[] },
+  /** A number to predict. */
+  number: { problem: one, names: none },
+  /** A class name for each word of a text that is a list of words. */
+  tags: {
+    words: true,
+    problem: (label, text) =>
+      namesProblem(label) ??
+      ((label as readonly string[]).length === (text as readonly Value[]).length
+        ? undefined
+        : `has ${(label as readonly string[]).length} tags for ${(text as readonly Value[]).length} words`),
+    names: (label) => label as readonly string[],
+  },
+  /** The places of answers in a text, as SQuAD has them: `{"text": […], "answer_start": […]}`. */
+  answers: { problem: answersProblem, names: none },
+} as const satisfies Readonly<Record<string, Target>>;
+export type TargetKind = keyof typeof TARGETS;
+
+export const TARGET_KINDS = Object.keys(TARGETS) as readonly TargetKind[];
+
+/** The class names of a cell as a list: a text is divided at `separator`; an empty text has none. */
+export function separated(label: Value, separator: string): Value {
+  if (Array.isArray(label)) return label;
+  const text = textOf(label);
+  if (text === undefined) return label;
+  return text
+    .split(separator)
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+export function kindOf(value: Value): string {
+  if (value === null) return 'nothing';
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'number' ? 'a number' : typeof value === 'string' ? 'text' : 'true or false';
+}
+
+function namesProblem(label: Value): string | undefined {
+  if (!Array.isArray(label)) return `is ${kindOf(label)}, not a list`;
+  const wrong = label.find((name) => typeof name !== 'string' || name === '');
+  return wrong === undefined ? undefined : `has ${wrong === '' ? 'an empty name' : kindOf(wrong)} among its names`;
+}
+
+function answersProblem(label: Value, text: Value): string | undefined {
+  const { text: texts, answer_start: starts } = (label ?? {}) as { text?: Value; answer_start?: Value };
+  if (!Array.isArray(texts) || !Array.isArray(starts) || texts.length !== starts.length)
+    return 'is not {"text": […], "answer_start": […]} of equal lengths';
+  const wrong = starts.findIndex(
+    (start, index) =>
+      typeof start !== 'number' || typeof text !== 'string' || !text.startsWith(String(texts[index]), start),
+  );
+  return wrong < 0
+    ? undefined
+    : `says that ${JSON.stringify(texts[wrong])} begins at ${starts[wrong]}, which it does not`;
+}

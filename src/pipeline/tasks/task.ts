@@ -1,0 +1,93 @@
+import type { z } from 'zod';
+import type { TargetKind, TensorDataset, Value } from '../../data/index.ts';
+import type { FeatureExtractor } from '../features.ts';
+
+/** What one row of data, or one thing that a user asks about, is to a task. */
+export interface Example {
+  /** A text, or the words of one. */
+  readonly text: string | readonly string[];
+  /** The second text of a pair. */
+  readonly textPair?: string;
+  /** The truth, as the column of the label has it. */
+  readonly label?: Value;
+}
+
+/** Columns of data by what they are to a task. */
+export interface TaskColumns {
+  readonly text: string;
+  readonly textPair?: string | undefined;
+  readonly label?: string | undefined;
+}
+
+/** Examples as the inputs of a model. */
+export interface EncodedExamples {
+  readonly dataset: TensorDataset;
+  /** Examples that were longer than the model reads. */
+  readonly truncated: number;
+  /** The example that each row is of, in ascending order, where an example has several rows. */
+  readonly exampleOf?: Int32Array;
+}
+
+/** The values of one row of a model's output: `dims` is without the batch. */
+export interface RowOutput {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+export interface TaskContext {
+  readonly labels: readonly string[];
+  readonly encoded: EncodedExamples;
+  /** What the package says of the processing behind the model, checked by the task's own schema. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a model is to do: the half that production needs. The half that learns and measures is a record of the same name
+ * in `train/tasks`, which has this one inside.
+ */
+export interface Task<Reading = unknown, Answer = unknown> {
+  readonly name: string;
+  /** The name that Hugging Face has for it. */
+  readonly tag: string;
+  /** What it is for, in the words of a help page: "classify texts". */
+  readonly summary: string;
+  /** The usual names of its columns. */
+  readonly columns: TaskColumns;
+  /** What the label column holds; `none` where there is none. */
+  readonly target: TargetKind | 'none';
+  /** The outputs that are read; a package may name the first otherwise. */
+  readonly outputs: readonly string[];
+  /** What makes scores of the first output. */
+  readonly scores: 'softmax' | 'sigmoid' | 'none';
+  /** Settings of the processing behind the model, with their defaults. */
+  readonly settings: z.ZodType<Readonly<Record<string, unknown>>>;
+  /** The inputs of the model. */
+  encode(
+    features: FeatureExtractor,
+    examples: readonly Example[],
+    options: { readonly settings: TaskContext['settings']; readonly onProgress?: (done: number) => void },
+  ): EncodedExamples;
+  /** What the model says of row `index`. */
+  read(outputs: readonly RowOutput[], index: number, context: TaskContext): Reading;
+  /** The answer to an example, from the readings of its rows, of which the first is row `first`. */
+  answer(readings: readonly Reading[], example: Example, context: TaskContext, first: number): Answer;
+  /** The JSON of an answer. */
+  readonly answerSchema: z.ZodType<Answer>;
+  /** An answer on a line of text. */
+  line(answer: Answer): string;
+}
+
+/** Texts and pairs of texts, for tasks whose model reads them whole. */
+export function encodeTexts(
+  features: FeatureExtractor,
+  examples: readonly Example[],
+  options: { readonly onProgress?: (done: number) => void },
+): EncodedExamples {
+  return features.extract(
+    examples.map(({ text, textPair }) => {
+      const whole = typeof text === 'string' ? text : text.join(' ');
+      return textPair === undefined ? whole : ([whole, textPair] as const);
+    }),
+    options.onProgress,
+  );
+}

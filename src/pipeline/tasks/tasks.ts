@@ -1,0 +1,18 @@
+import { multiLabelClassification } from './multi-label-classification.ts';
+import type { Task } from './task.ts';
+import { textClassification } from './text-classification.ts';
+import { textRegression } from './text-regression.ts';
+
+/** Everything that a model can be for, by name. */
+export const TASKS = {
+  'text-classification': textClassification,
+  'multi-label-classification': multiLabelClassification,
+  'text-regression': textRegression,
+} as const satisfies Readonly<Record<string, Task>>;
+
+export type TaskName = keyof typeof TASKS;
+export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];
+
+type Records = typeof TASKS;
+export type ReadingOf<Name extends TaskName> = Records[Name] extends Task<infer Reading, infer _> ? Reading : never;
+export type AnswerOf<Name extends TaskName> = Records[Name] extends Task<infer _, infer Answer> ? Answer : never;

@@ -1,0 +1,73 @@
+import type { Column } from '../../data/index.ts';
+import type { Model } from '../../graph/index.ts';
+import type { TaskReport } from '../../metrics/index.ts';
+import type { EncoderOptions, HuggingFaceConfig, Loss } from '../../nn/index.ts';
+import type { EncodedExamples, Example, Readings, Task } from '../../pipeline/index.ts';
+import type { Objective } from '../objectives/objectives.ts';
+import type { BaselineComparison, Evaluation, WorstMistake } from '../report/index.ts';
+
+/** A task as training and evaluation need it: what production needs is inside, as `task`. */
+export interface TrainableTask<Reading = unknown, Answer = unknown> {
+  readonly task: Task<Reading, Answer>;
+  /** What stands in the `config.json` of a transformer: the class behind the architecture's name, and the problem. */
+  readonly config: { readonly className: string; readonly problemType?: string };
+  /** The graphs of a transformer for this task. */
+  transformer(config: HuggingFaceConfig, options: Pick<EncoderOptions, 'seed' | 'weights'>): Forms;
+  /** Outputs of a linear model over n-grams, where one can do the task. */
+  linearOutputs?(labels: readonly string[]): number;
+  /** Refuses examples that nothing can be learned from. */
+  check?(examples: readonly Example[], labels: readonly string[]): void;
+  /** Of two labels the one that the task is about. */
+  positive?(examples: readonly Example[], labels: readonly string[]): string | undefined;
+  /** Columns with the truth for each row of the encoded examples. `where` names an example in an error. */
+  targets(
+    examples: readonly Example[],
+    encoded: EncodedExamples,
+    labels: readonly string[],
+    where: (example: number) => string,
+  ): Readonly<Record<string, Column>>;
+  loss(choices: LossChoices): Loss;
+  objective(labels: readonly string[], positive: string | undefined): Objective;
+  /** What readings are worth. */
+  report(judged: Judged<Reading>, options?: { readonly seed?: number }): TaskReport;
+  /** The paired comparison of two models on the same examples, in the metric that the task goes by. */
+  compare?(first: Judged<Reading>, second: Judged<Reading>, seed: number): BaselineComparison;
+  /** What a report page shows beside the numbers. */
+  details?(judged: Judged<Reading>): Details;
+}
+
+export interface Forms {
+  /** What a package keeps: the form that predicts. */
+  readonly model: Model;
+  /** With dropout; the same parameters. */
+  readonly trainingForm: Model;
+  /** What validation runs, where it is not `model`. */
+  readonly validationForm?: Model;
+}
+
+/** What the user chose of the loss, and what it is chosen for. */
+export interface LossChoices {
+  readonly examples: readonly Example[];
+  readonly labels: readonly string[];
+  readonly labelSmoothing: number;
+  /** `auto` weighs each class by the inverse of its share. */
+  readonly classWeights: 'none' | 'auto';
+}
+
+/** Examples with what a model says of them. */
+export interface Judged<Reading> {
+  readonly examples: readonly Example[];
+  readonly readings: Readings<Reading>;
+  readonly labels: readonly string[];
+  readonly positive?: string | undefined;
+}
+
+export interface Details extends Pick<Evaluation, 'curves' | 'scores'> {
+  readonly mistakes?: readonly WorstMistake[];
+}
+
+/** The text of an example, for people. */
+export function textOfExample({ text, textPair }: Example): string {
+  const whole = typeof text === 'string' ? text : text.join(' ');
+  return textPair === undefined ? whole : `${whole} ⁄ ${textPair}`;
+}

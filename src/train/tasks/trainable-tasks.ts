@@ -1,0 +1,12 @@
+import type { TaskName } from '../../pipeline/index.ts';
+import { multiLabelClassification } from './multi-label-classification.ts';
+import { textClassification } from './text-classification.ts';
+import { textRegression } from './text-regression.ts';
+import type { TrainableTask } from './trainable-task.ts';
+
+/** Everything that a model can be trained for, by name. */
+export const TRAINABLE_TASKS: Readonly<Record<TaskName, TrainableTask>> = {
+  'text-classification': textClassification,
+  'multi-label-classification': multiLabelClassification,
+  'text-regression': textRegression,
+};

@@ -1,0 +1,148 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
+
+const folder = temporaryFolder();
+
+interface Result {
+  readonly task: string;
+  readonly examples: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly perClass?: Readonly<Record<string, { readonly support: number }>>;
+}
+
+const run = async (words: string): Promise<Result> => {
+  const ended = await lathe(folder, [...words.split(' '), '--json']);
+  expect(ended.code, ended.stderr).toBe(0);
+  return jsonOf<Result>(ended);
+};
+
+/** Words of a row alone, so that no row is nearly another. */
+const fillers = (row: number): string => Array.from({ length: 8 }, (_, word) => `w${row * 8 + word}`).join(' ');
+
+describe('several labels for a text', () => {
+  const topics = ['sport', 'money', 'weather'];
+  writeFileSync(
+    join(folder, 'topics.csv'),
+    `text,topics\n${Array.from({ length: 240 }, (_, row) => {
+      const set = topics.filter((_, topic) => ((row % 7) + 1) & (1 << topic));
+      return `${set.map((topic) => `${topic} ${topic}s`).join(' ')} ${fillers(row)} ${row},${set.join(' | ')}`;
+    }).join('\n')}\n`,
+  );
+
+  it('are learned, measured and predicted', async () => {
+    const args = 'train --data topics.csv --label topics --label-separator | --arch linear --epochs 8 --out topics';
+    const trained = await run(args);
+    expect(trained.task).toBe('multi-label-classification');
+    expect(trained.metrics.microF1).toBeGreaterThan(0.9);
+    expect(Object.keys(trained.perClass!).sort()).toEqual([...topics].sort());
+    const config = JSON.parse(readFileSync(join(folder, 'topics', 'config.json'), 'utf8'));
+    expect(config.problem_type).toBe('multi_label_classification');
+
+    const measured = await run('evaluate topics --data topics.csv --split test');
+    expect(measured).toMatchObject({ task: trained.task, examples: trained.examples, metrics: trained.metrics });
+
+    const ended = await lathe(folder, ['predict', 'topics', 'sport sports and weather weathers', '--json']);
+    const [prediction] = jsonOf<{ predictions: { labels: string[]; scores: Record<string, number> }[] }>(
+      ended,
+    ).predictions;
+    expect([...prediction!.labels].sort()).toEqual(['sport', 'weather']);
+    expect(prediction!.scores.money).toBeLessThan(0.5);
+  });
+
+  it('are lists in prepared data, which say what task they are for', async () => {
+    const rows = Array.from({ length: 60 }, (_, row) => ({
+      text: `alpha ${fillers(row)} ${row}`,
+      labels: row % 2 ? ['a'] : ['a', 'b'],
+    }));
+    writeFileSync(join(folder, 'lists.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+    await run('data prepare lists.jsonl --label labels --target classes --clean [] --out lists');
+    const facts = JSON.parse(readFileSync(join(folder, 'lists', 'dataset.json'), 'utf8'));
+    expect([facts.target, facts.labels]).toEqual(['classes', ['a', 'b']]);
+    expect(await run('train --data lists --out x --dry-run')).toMatchObject({ task: 'multi-label-classification' });
+    const refused = await lathe(folder, 'train --data lists --task text-regression --out x --dry-run'.split(' '));
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/holds labels of the kind "classes", text-regression needs "number"/);
+  });
+
+  it('that the model does not know are refused with their row', async () => {
+    writeFileSync(join(folder, 'unknown.csv'), 'text,topics\nsport today,sport\nwar today,sport|war\n');
+    const ended = await lathe(folder, ['evaluate', 'topics', '--data', 'unknown.csv']);
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(/row 2 of test: label "war" is not one of/)]);
+  });
+});
+
+describe('a number for a text', () => {
+  writeFileSync(
+    join(folder, 'grades.csv'),
+    `text,grade\n${Array.from({ length: 240 }, (_, row) => {
+      const good = row % 5;
+      return `${'good '.repeat(good)}${'bad '.repeat(4 - good)}${fillers(row)} ${row},${good / 2}`;
+    }).join('\n')}\n`,
+  );
+
+  it('is learned, measured and predicted', async () => {
+    const trained = await run('train --data grades.csv --label grade --target number --arch linear --out grades');
+    expect(trained.task).toBe('text-regression');
+    expect(trained.metrics.r2).toBeGreaterThan(0.8);
+    expect(Object.keys(trained.metrics)).toEqual(['mse', 'rmse', 'mae', 'r2', 'pearson', 'spearman']);
+    const measured = await run('evaluate grades --data grades.csv --split test');
+    expect(measured.metrics).toEqual(trained.metrics);
+    const ended = await lathe(folder, ['predict', 'grades', 'good good good good', 'bad bad bad bad', '--json']);
+    const [high, low] = jsonOf<{ predictions: { value: number }[] }>(ended).predictions;
+    expect(high!.value).toBeGreaterThan(low!.value + 1);
+  });
+
+  it('is refused where the cell holds none', async () => {
+    writeFileSync(
+      join(folder, 'words.csv'),
+      `text,grade\n${Array.from({ length: 30 }, (_, row) => `${fillers(row)},one`).join('\n')}\n`,
+    );
+    const ended = await lathe(folder, 'train --data words.csv --label grade --target number --out x'.split(' '));
+    expect([ended.code, ended.stderr]).toEqual([
+      1,
+      expect.stringMatching(/column "grade": expected numbers, got "one"/),
+    ]);
+  });
+});
+
+describe('pairs of texts', () => {
+  const animals = ['cat', 'dog', 'owl', 'fox'];
+  writeFileSync(
+    join(folder, 'pairs.csv'),
+    `first,second,label\n${Array.from({ length: 320 }, (_, row) => {
+      const [one, other] = [animals[row % 4]!, animals[(row >> 2) % 4]!];
+      return `the ${one} ${fillers(row)},a ${other} ${row},${one === other ? 'same' : 'other'}`;
+    }).join('\n')}\n`,
+  );
+
+  it('go through the model as one sequence with two types', async () => {
+    const args =
+      'train --data pairs.csv --text first --text-pair second --arch bert-tiny --vocabulary-size 300 --max-length 24 --epochs 1 --no-baseline --out pairs';
+    const trained = await run(args);
+    expect(trained.task).toBe('text-classification');
+    const manifest = JSON.parse(readFileSync(join(folder, 'pairs', 'lathe.json'), 'utf8'));
+    expect(manifest.columns).toEqual({ text: 'first', textPair: 'second', label: 'label' });
+    expect((await run('evaluate pairs --data pairs.csv --split test')).metrics).toEqual(trained.metrics);
+    const predict = async (...words: string[]) => {
+      const ended = await lathe(folder, ['predict', 'pairs', ...words, '--json']);
+      return jsonOf<{ predictions?: { score: number }[]; error?: { message: string } }>(ended);
+    };
+    const [one] = (await predict('the cat', '--text-pair', 'a cat')).predictions!;
+    const [other] = (await predict('the cat', '--text-pair', 'a dog')).predictions!;
+    expect(one!.score).not.toBe(other!.score);
+    expect((await predict('the cat')).error!.message).toMatch(/1 texts and 0 second texts/);
+  });
+
+  it('keep rows that share a first text', async () => {
+    const rows = Array.from(
+      { length: 40 },
+      (_, row) => `same premise ${row % 4},hypothesis ${row},${row % 2 ? 'yes' : 'no'}`,
+    );
+    writeFileSync(join(folder, 'nli.csv'), `text,second,label\n${rows.join('\n')}\n`);
+    const ended = await lathe(folder, 'train --data nli.csv --text-pair second --out x --dry-run --json'.split(' '));
+    const { rows: splits } = jsonOf<{ rows: Record<string, number> }>(ended);
+    expect(splits.train! + splits.validation! + splits.test!).toBe(40);
+  });
+});
