@@ -408,3 +408,16 @@ function renamed(model: Model, from: string, to: string): Model {
   }));
   return { ...model, graph: { ...model.graph, nodes } };
 }
+
+it('refuses the gradient of where Resize crops', () => {
+  const graph = new GraphBuilder();
+  const x = graph.input('x', 'float32', [1, 1, 4, 4]);
+  const roi = graph.input('roi', 'float32', [8]);
+  const scales = graph.constant(tensorFrom('float32', [1, 1, 2, 2]));
+  const mode = string('tf_crop_and_resize');
+  const resized = graph.op('Resize', [x, roi, scales], { coordinate_transformation_mode: mode });
+  graph.output(graph.op('ReduceSum', [resized], { keepdims: int(0) }, 'loss'), { dtype: 'float32', shape: [] });
+  expect(() => gradient(graph.build(), { of: 'loss', withRespectTo: ['roi'] })).toThrow(
+    /Resize.*roi and scales have no gradient/,
+  );
+});

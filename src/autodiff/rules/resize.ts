@@ -10,6 +10,9 @@ import { dimensionOf, zerosOf } from '../shapes.ts';
 export const RESIZE = {
   Resize: rule((context) => {
     const { node } = context;
+    if (context.needs(1) || context.needs(2)) {
+      throw context.unsupported('roi and scales have no gradient', 'Leave them out of what is differentiated.');
+    }
     const shape = context.shapeOf(context.input(0));
     const resized = context.shapeOf(context.output(0));
     const axes = (intsOf(node, 'axes') ?? [...shape.keys()]).map((axis) => normalizeAxis(axis, shape.length));
