@@ -1,6 +1,6 @@
 import { LatheError } from '../base/index.ts';
 import { fitVectorizer, loadTokenizer, type Tokenizer, trainWordPiece } from '../data/index.ts';
-import { labelFields, linearModel, PRESETS, presetConfig } from '../nn/index.ts';
+import { encoderSettings, labelFields, linearModel, modelTypeOf, PRESETS, presetConfig } from '../nn/index.ts';
 import {
   coveredText,
   type FeatureExtractor,
@@ -12,6 +12,7 @@ import {
   VECTORIZER_FILE,
 } from '../pipeline/index.ts';
 import type { Forms, TrainableTask, TrainSettings } from '../train/index.ts';
+import type { Start } from './start.ts';
 
 /** Architectures that `lathe train --arch` takes. */
 export const ARCHITECTURES = ['linear', ...PRESETS] as const;
@@ -19,7 +20,8 @@ export type ArchitectureName = (typeof ARCHITECTURES)[number];
 
 /** A model that is ready to be trained, with all that its package will need beside the weights. */
 export interface Candidate {
-  readonly name: ArchitectureName;
+  /** The architecture, or what it was made from. */
+  readonly name: string;
   readonly forms: Forms;
   readonly features: FeatureExtractor;
   /** Files of the package. */
@@ -47,6 +49,8 @@ export interface CandidateOptions {
   readonly lowercase: boolean;
   readonly dropout: number;
   readonly seed: number;
+  /** Begin with this instead of from scratch. */
+  readonly start?: Start;
   /** For the linear model: to read no more of a text than a transformer does. */
   readonly reading?: Reading;
   readonly onProgress?: (done: number, total: number) => void;
@@ -55,7 +59,37 @@ export interface CandidateOptions {
 /** Learns the vocabulary and builds the graphs of an architecture. */
 export function makeCandidate(name: ArchitectureName, options: CandidateOptions): Candidate {
   if (options.texts.length === 0) throw new LatheError('invalid-data', 'the train split has no rows');
+  if (options.start !== undefined) return startedCandidate(options.start, options);
   return name === 'linear' ? linearCandidate(options) : transformerCandidate(name, options);
+}
+
+/** A model that was trained before, with the head of the task. */
+function startedCandidate(start: Start, { task, maxLength, dropout, seed }: CandidateOptions): Candidate {
+  const { tokenizer, tokenizerFiles: files } = start;
+  const config = { ...start.config, hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout };
+  if (maxLength > start.maxLength) {
+    throw new LatheError('usage', `--max-length: "${start.source}" reads ${start.maxLength} tokens, got ${maxLength}`);
+  }
+  const tokenTypes = encoderSettings(config, modelTypeOf(config)).tokenTypes > 1;
+  return {
+    name: start.source,
+    forms: task.transformer(config, { seed, weights: start.weights }),
+    features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes }, tokenizer),
+    files: { 'config.json': json(config), ...files },
+    defaults: {
+      learningRate: fineTuningRate(encoderSettings(config, modelTypeOf(config)).hidden),
+      epochs: 4,
+      batchSize: 32,
+      warmup: 0.1,
+      schedule: 'linear',
+    },
+    reading: { tokenizer, maxLength, files },
+  };
+}
+
+/** Smaller than from scratch, as what is there is to be kept; larger models take smaller steps. */
+function fineTuningRate(hidden: number): number {
+  return hidden <= 256 ? 3e-4 : hidden <= 512 ? 1e-4 : 5e-5;
 }
 
 function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options: CandidateOptions): Candidate {

@@ -25,7 +25,7 @@ export async function evaluate(
 ): Promise<Evaluated> {
   const { positive, seed = 0, prepared = true, signal, onProgress, where = (at) => `example ${at + 1}` } = options;
   const started = performance.now();
-  const readings = await pipeline.read(examples, {
+  const readings = await pipeline.readAs(task.reader ?? task.task, examples, {
     prepared,
     ...(signal && { signal }),
     ...(onProgress && { onProgress }),

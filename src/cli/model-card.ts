@@ -19,7 +19,8 @@ export function modelCard({
 }): string {
   const { facts } = plan.dataset;
   const { task } = plan.task;
-  const isTransformer = plan.arch !== 'linear';
+  const name = plan.model ?? plan.arch;
+  const isTransformer = name !== 'linear';
   const names = shownMetrics(report);
   const row = (name: string, values: TaskReport): string =>
     `| ${name} | ${names.map((metric) => (values.metrics[metric] ?? Number.NaN).toFixed(4)).join(' | ')} |`;
@@ -38,9 +39,9 @@ metrics:
 ${names.map((name) => `- ${name}`).join('\n')}
 ---
 
-# ${plan.arch} for ${labels.length > 0 ? labels.join(' / ') : task.name}
+# ${plan.model === undefined ? `${plan.arch} for ` : ''}${labels.length > 0 ? labels.join(' / ') : task.name}
 
-Trained from scratch with Lathe on ${facts.splits.train.toLocaleString('en')} texts to ${task.summary}; ${isTransformer ? `reads the first ${plan.maxLength} tokens` : 'reads words and pairs of words (TF-IDF)'}.
+Trained ${plan.model === undefined ? 'from scratch' : `from \`${plan.model}\``} with Lathe on ${facts.splits.train.toLocaleString('en')} texts to ${task.summary}; ${isTransformer ? `reads the first ${plan.maxLength} tokens` : 'reads words and pairs of words (TF-IDF)'}.
 
 ## How good it is
 
@@ -48,7 +49,7 @@ On ${report.examples.toLocaleString('en')} texts of the test split, which share 
 
 | Model | ${names.map(metricName).join(' | ')} |
 |---|${'---|'.repeat(names.length)}
-${row(plan.arch, report)}
+${row(name, report)}
 ${baseline === undefined ? '' : `${row('linear (TF-IDF, logistic regression), same texts', baseline)}\n`}
 ## Limits
 

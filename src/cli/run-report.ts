@@ -39,7 +39,7 @@ export async function writeRunReport(facts: RunFacts, details: Details): Promise
   if (data.history !== undefined) await writeEvents(join(plan.runFolder, 'tensorboard'), data.history);
   await writeFileAtomically(
     join(plan.runFolder, 'run.json'),
-    `${JSON.stringify({ task: plan.task.task.name, arch: plan.arch, settings, dataHash: plan.dataset.facts.contentHash, versions: versions(), command: plan.command, package: plan.out, evaluation: evaluated.report, ...(facts.baseline && { baseline: { evaluation: facts.baseline.evaluated.report, comparison: facts.baseline.comparison } }) }, null, 2)}\n`,
+    `${JSON.stringify({ task: plan.task.task.name, ...(plan.model === undefined ? { arch: plan.arch } : { model: plan.model }), settings, dataHash: plan.dataset.facts.contentHash, versions: versions(), command: plan.command, package: plan.out, evaluation: evaluated.report, ...(facts.baseline && { baseline: { evaluation: facts.baseline.evaluated.report, comparison: facts.baseline.comparison } }) }, null, 2)}\n`,
   );
   return path;
 }
@@ -73,7 +73,7 @@ async function reportData(facts: RunFacts, { mistakes, ...details }: Details): P
   return {
     title: plan.out,
     task: plan.task.task.name,
-    model: plan.arch,
+    model: plan.model ?? plan.arch,
     finishedAt: new Date().toISOString(),
     evaluation: {
       split: 'test',

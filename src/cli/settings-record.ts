@@ -3,6 +3,16 @@ import type { TrainPlan } from './train-task.ts';
 
 /** What a run was made with, for its records. */
 export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record<string, unknown> {
-  const { arch, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights } = plan;
-  return { arch, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights, ...settings };
+  const { arch, model, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights, wholeWords } = plan;
+  return {
+    ...(model === undefined ? { arch } : { model }),
+    maxLength,
+    vocabularySize,
+    lowercase,
+    dropout,
+    labelSmoothing,
+    classWeights,
+    wholeWords,
+    ...settings,
+  };
 }

@@ -28,6 +28,7 @@ import { readExamples, rowOf, textsOf } from './examples.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
 import { settingsRecord } from './settings-record.ts';
+import { openStart } from './start.ts';
 import type { Terminal } from './terminal.ts';
 import { versions } from './versions.ts';
 
@@ -37,6 +38,8 @@ export interface TrainPlan {
   /** How the user named the data. */
   readonly source: string;
   readonly arch: ArchitectureName;
+  /** A package or checkpoint to begin with, in place of `arch`. */
+  readonly model?: string | undefined;
   readonly settings: Partial<TrainSettings>;
   readonly maxLength: number;
   readonly vocabularySize: number;
@@ -45,6 +48,8 @@ export interface TrainPlan {
   readonly labelSmoothing: number;
   /** `auto` weighs each class by the inverse of its share. */
   readonly classWeights: 'none' | 'auto';
+  /** Hides whole words, in masked-language-model training. */
+  readonly wholeWords: boolean;
   readonly labelSeparator?: string | undefined;
   readonly positive?: string | undefined;
   /** Trains the linear model beside, on the same texts, and compares. */
@@ -72,8 +77,9 @@ interface Splits {
 /** From prepared data to a package with its evaluation and report. */
 export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<TrainedTask> {
   const { task, dataset, runFolder } = plan;
-  const { labels, columns } = dataset.facts;
+  const { columns } = dataset.facts;
   const labelled = task.task.target !== 'none';
+  const labels = labelled ? dataset.facts.labels : [];
   const splits: Splits = {
     train: await readExamples(dataset, 'train', { labelled }),
     validation: await readExamples(dataset, 'validation', { labelled }),
@@ -87,7 +93,20 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   if (!plan.resume) await rm(join(runFolder, 'checkpoints'), { recursive: true, force: true });
   await mkdir(runFolder, { recursive: true });
 
-  const learning = terminal.progress(plan.arch === 'linear' ? 'learning the n-grams' : 'training the tokenizer');
+  const start = plan.model === undefined ? undefined : await openStart(plan.model, { task, labels });
+  if (start !== undefined) {
+    const anew = start.initialized.map((name) => name.replace(/\.(weight|bias)$/, ''));
+    terminal.say(
+      `begins with ${plan.model}${anew.length > 0 ? `; new: ${[...new Set(anew)].join(', ')}` : ', its head too'}`,
+    );
+  }
+  const learning = terminal.progress(
+    start !== undefined
+      ? `reading ${plan.model}`
+      : plan.arch === 'linear'
+        ? 'learning the n-grams'
+        : 'training the tokenizer',
+  );
   const shared = {
     task,
     labels,
@@ -98,10 +117,14 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     dropout: plan.dropout,
     seed: plan.settings.seed ?? DEFAULT_SETTINGS.seed,
   };
-  const candidate = makeCandidate(plan.arch, { ...shared, onProgress: (done, total) => learning.update(done, total) });
+  const candidate = makeCandidate(plan.arch, {
+    ...shared,
+    ...(start && { start }),
+    onProgress: (done, total) => learning.update(done, total),
+  });
   learning.done();
 
-  const learned = { ...plan, positive };
+  const learned: Learning = { ...plan, positive, labels };
   const trained = await trainCandidate(
     candidate,
     splits,
@@ -113,7 +136,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   const evaluated = await evaluateModel(trained.model, candidate, pipelineSpec, learned, splits.test);
 
   let baseline: TrainedTask['baseline'];
-  if (plan.baseline && plan.arch !== 'linear' && task.linearOutputs !== undefined) {
+  if (plan.baseline && (plan.arch !== 'linear' || start !== undefined) && task.linearOutputs !== undefined) {
     const linear = makeCandidate('linear', { ...shared, ...(candidate.reading && { reading: candidate.reading }) });
     const folder = join(runFolder, 'baseline');
     const { model } = await trainCandidate(
@@ -128,7 +151,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     baseline = { evaluated: answers, ...(comparison && { comparison }) };
   }
 
-  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...candidate.defaults, ...plan.settings };
+  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...candidate.defaults, ...task.defaults, ...plan.settings };
   const written = await writePackage(plan.out, {
     model: trained.model,
     manifest: {
@@ -185,6 +208,11 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   return { package: written, evaluated, reportPath, stopped: trained.stopped, ...(baseline && { baseline }) };
 }
 
+/** What all models of a plan are trained and measured for. */
+interface Learning extends TrainPlan {
+  readonly labels: readonly string[];
+}
+
 export interface TrainedCandidate {
   readonly model: Model;
   readonly runFolder: string;
@@ -201,17 +229,16 @@ export interface TrainedCandidate {
 async function trainCandidate(
   { name, forms, features, defaults }: Candidate,
   splits: Splits,
-  plan: Pick<TrainPlan, 'task' | 'labelSmoothing' | 'classWeights' | 'dataset' | 'positive'>,
+  plan: Learning,
   run: { readonly runFolder: string; readonly settings: Partial<TrainSettings>; readonly resume: boolean },
   terminal: Terminal,
 ): Promise<TrainedCandidate> {
-  const { task, labelSmoothing, classWeights, positive } = plan;
-  const { labels } = plan.dataset.facts;
-  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...run.settings };
+  const { task, labels, labelSmoothing, classWeights, positive } = plan;
+  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...task.defaults, ...run.settings };
   const encoding = terminal.progress(`reading texts for ${name}`);
   const encode = (split: 'train' | 'validation'): EncodedExamples => {
     const examples = splits[split];
-    const encoded = task.task.encode(features, examples, {
+    const encoded = (task.encode ?? task.task.encode)(features, examples, {
       settings: task.task.settings.parse({}),
       onProgress: (done) => encoding.update(done, examples.length),
     });
@@ -225,6 +252,7 @@ async function trainCandidate(
     trainingForm: forms.trainingForm,
     loss: task.loss({ examples: splits.train, labels, labelSmoothing, classWeights }),
     objective: task.objective(labels, positive),
+    ...(task.batchSteps && { batchSteps: task.batchSteps(features, plan) }),
     data: { train: data.train.dataset, validation: data.validation.dataset },
     settings,
     folder: run.runFolder,
@@ -289,12 +317,12 @@ async function evaluateModel(
   model: Model,
   candidate: Candidate,
   pipeline: Manifest['pipeline'],
-  plan: Pick<TrainPlan, 'task' | 'dataset' | 'positive'>,
+  plan: Learning,
   examples: readonly Example[],
 ): Promise<Evaluated> {
   const opened = pipelineOver({
     task: plan.task.task,
-    labels: plan.dataset.facts.labels,
+    labels: plan.labels,
     pipeline,
     features: candidate.features,
     session: await openSession(model),

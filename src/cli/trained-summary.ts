@@ -22,7 +22,7 @@ export function showTrained(
   terminal.table(
     ['model', ...names.map((name) => (name === 'f1' ? 'F1' : metricName(name).toLowerCase()))],
     [
-      row(String(written.manifest.lineage.settings.arch), report),
+      row(String(written.manifest.lineage.settings.arch ?? written.manifest.lineage.settings.model), report),
       ...(baseline ? [row('linear, same texts', baseline.evaluated.report)] : []),
     ],
   );

@@ -1,5 +1,5 @@
 import type { Column } from './tensor-dataset.ts';
-import type { EncodeOptions, Tokenizer } from './tokenizer/index.ts';
+import type { EncodeOptions, Encoding, Tokenizer } from './tokenizer/index.ts';
 
 /** Many encodings in two or three arrays: row i is [offsets[i], offsets[i + 1]). */
 export interface EncodedTexts {
@@ -85,6 +85,22 @@ export function tokenColumns(
         ? { kind: 'zeros', of: 'input_ids', dtype: 'int64' }
         : { kind: 'ragged', values: typeIds, offsets, dtype: 'int64', padValue: 0 },
   };
+}
+
+/** The same of encodings that are made already, one a row. */
+export function encodingColumns(
+  encodings: readonly Encoding[],
+  options: { readonly paddingId: number; readonly tokenTypes?: boolean },
+): Record<string, Column> {
+  const offsets = new Uint32Array(encodings.length + 1);
+  for (const [row, { ids }] of encodings.entries()) offsets[row + 1] = offsets[row]! + ids.length;
+  const ids = new Int32Array(offsets.at(-1)!);
+  const typeIds = new Uint8Array(ids.length);
+  for (const [row, encoding] of encodings.entries()) {
+    ids.set(encoding.ids, offsets[row]!);
+    typeIds.set(encoding.typeIds, offsets[row]!);
+  }
+  return tokenColumns({ ids, offsets, typeIds, truncated: 0, unknownShare: 0 }, options);
 }
 
 function grown<T extends Int32Array | Uint8Array | Uint32Array>(

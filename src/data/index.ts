@@ -1,3 +1,5 @@
+export { type BatchContext, type BatchStep, runBatchSteps } from './batch-steps/batch-step.ts';
+export { type MaskTokens, maskTokens } from './batch-steps/mask-tokens.ts';
 export { type BucketedBatchesOptions, bucketedBatches, paddingShare } from './batches.ts';
 export {
   type CleaningStep,
@@ -15,7 +17,7 @@ export {
   type PreparedDataset,
 } from './dataset.ts';
 export { deserializeDataset, serializeDataset } from './dataset-buffer.ts';
-export { type EncodeAllOptions, type EncodedTexts, encodeAll, tokenColumns } from './encoding.ts';
+export { type EncodeAllOptions, type EncodedTexts, encodeAll, encodingColumns, tokenColumns } from './encoding.ts';
 export { htmlToText } from './html-to-text.ts';
 export { type Mail, mailText, parseMail } from './mail.ts';
 export { datasetFromFile, inspectData, type PrepareOptions, prepareDataset, type ReportedDataset } from './prepare.ts';

@@ -31,6 +31,7 @@ export type { Measurement } from './measurement.ts';
 export * from './multi-label.ts';
 export * from './multi-label-report.ts';
 export type { RankingOptions } from './one-versus-rest.ts';
+export { perplexity } from './perplexity.ts';
 export * from './precision-recall-curve.ts';
 export {
   type Average,

@@ -22,5 +22,6 @@ export {
   type Readings,
 } from './pipeline.ts';
 export { sigmoid, softmax } from './scores.ts';
+export { encodeInWindows } from './tasks/fill-mask.ts';
 export type { EncodedExamples, Example, RowOutput, Task, TaskColumns, TaskContext } from './tasks/task.ts';
 export { type AnswerOf, type ReadingOf, TASK_NAMES, TASKS, type TaskName } from './tasks/tasks.ts';

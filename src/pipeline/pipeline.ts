@@ -15,6 +15,8 @@ export interface Pipeline<Reading = unknown, Answer = unknown> {
   predict(inputs: readonly Input[], options?: PredictOptions): Promise<Answer[]>;
   /** What the model says of each row of the inputs, before it is made an answer. */
   read(inputs: readonly Input[], options?: PredictOptions): Promise<Readings<Reading>>;
+  /** The same through another task's eyes: for what is measured otherwise than answered. */
+  readAs<Other>(task: Task<Other>, inputs: readonly Input[], options?: PredictOptions): Promise<Readings<Other>>;
   /** The answers of readings, one an input. */
   answers(inputs: readonly Input[], readings: Readings<Reading>): Answer[];
   close(): Promise<void>;
@@ -91,13 +93,19 @@ export function pipelineOver<Reading, Answer>({
     ...(textPair !== undefined && { textPair: cleanPair(textPair) }),
   });
   const contextOf = (encoded: EncodedExamples): TaskContext => ({ labels, encoded, settings });
-  const read = async (inputs: readonly Input[], options: PredictOptions = {}): Promise<Readings<Reading>> => {
-    const { batchSize = 32, prepared = false, onProgress, signal } = options;
+  const readAs = async <Other>(
+    reader: Task<Other>,
+    inputs: readonly Input[],
+    options: PredictOptions = {},
+  ): Promise<Readings<Other>> => {
+    const { batchSize = reader.batchSize ?? 32, prepared = false, onProgress, signal } = options;
     const examples = inputs.map(exampleOf);
-    const encoded = task.encode(features, prepared ? examples : await Promise.all(examples.map(asUsed)), { settings });
+    const encoded = reader.encode(features, prepared ? examples : await Promise.all(examples.map(asUsed)), {
+      settings,
+    });
     const { dataset } = encoded;
     const context = contextOf(encoded);
-    const rows = new Array<Reading>(dataset.size);
+    const rows = new Array<Other>(dataset.size);
     let done = 0;
     const batches = bucketedBatches({ lengths: lengthsOf(dataset), batchSize, seed: 0, epoch: 0, shuffle: false });
     for (const indices of batches) {
@@ -109,7 +117,7 @@ export function pipelineOver<Reading, Answer>({
           const size = data.length / indices.length;
           return { data: (data as Float32Array).subarray(place * size, (place + 1) * size), dims: dims.slice(1) };
         });
-        rows[index] = task.read(outputs, index, context);
+        rows[index] = reader.read(outputs, index, context);
       }
       done += indices.length;
       onProgress?.(done, dataset.size);
@@ -130,9 +138,10 @@ export function pipelineOver<Reading, Answer>({
   return {
     task,
     labels,
-    read,
+    read: (inputs, options) => readAs(task, inputs, options),
+    readAs,
     answers,
-    predict: async (inputs, options) => answers(inputs, await read(inputs, options)),
+    predict: async (inputs, options) => answers(inputs, await readAs(task, inputs, options)),
     close: () => session.close(),
   };
 }

@@ -1,7 +1,14 @@
 import { appendFile, mkdir, open, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deriveSeed, LatheError } from '../base/index.ts';
-import { bucketedBatches, gatherBatch, lengthsOf, type TensorDataset } from '../data/index.ts';
+import {
+  type BatchStep,
+  bucketedBatches,
+  gatherBatch,
+  lengthsOf,
+  runBatchSteps,
+  type TensorDataset,
+} from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import { dropoutMasks, type MaskSource, maskSource } from '../nn/index.ts';
 import type { SessionOptions } from '../runtime/index.ts';
@@ -27,6 +34,8 @@ export interface LoopJob {
   /** The output that the objective reads. */
   readonly predictions: string;
   readonly objective: Objective;
+  /** What is done to each batch, of both data sets, before it is run. */
+  readonly batchSteps?: readonly BatchStep[];
   readonly settings: TrainSettings;
   /** The folder of the run: metrics.jsonl and checkpoints/ are written there. */
   readonly folder: string;
@@ -213,7 +222,10 @@ class Run {
       warmup: settings.warmup,
     });
     const batches = group.map((indices, index) =>
-      this.#withMasks(gatherBatch(train, indices), this.#position.step * settings.accumulation + index),
+      this.#withMasks(
+        this.#prepared(gatherBatch(train, indices), indices, this.#position.epoch),
+        this.#position.step * settings.accumulation + index,
+      ),
     );
     const { loss, gradientNorm } = await this.#stepper.step(batches, step, learningRate);
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
@@ -249,6 +261,11 @@ class Run {
     }
     // ONNX Runtime holds the thread for a whole step: let messages and signals in between two of them.
     await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #prepared(batch: Batch, indices: Int32Array, epoch: number): Batch {
+    const { batchSteps = [], settings } = this.#job;
+    return runBatchSteps(batch, batchSteps, { indices, epoch, seed: settings.seed });
   }
 
   #withMasks(batch: Batch, run: number): Batch {
@@ -292,6 +309,7 @@ class Run {
       {
         measure: startMeasure(objective, { dataset: validation, labels, predictions }),
         session: this.#session,
+        prepare: (batch, indices) => this.#prepared(batch, indices, -1),
         betweenBatches: () => new Promise((resolve) => setImmediate(resolve)),
       },
     );

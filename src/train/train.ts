@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asIoError } from '../base/atomic-write.ts';
 import { LatheError } from '../base/index.ts';
-import { serializeDataset, type TensorDataset } from '../data/index.ts';
+import { type BatchStep, serializeDataset, type TensorDataset } from '../data/index.ts';
 import { encodeModel, liftConstants, type Model, writeModel } from '../graph/index.ts';
 import { attachLoss, type Loss } from '../nn/index.ts';
 import { readCheckpoint } from './checkpoint.ts';
@@ -25,7 +25,9 @@ export interface TrainOptions {
   readonly loss: Loss;
   readonly objective: Objective;
   readonly data: { readonly train: TensorDataset; readonly validation: TensorDataset };
-  /** The column of the labels; default `labels`. */
+  /** What is done to each batch before it is run, anew in every epoch. */
+  readonly batchSteps?: readonly BatchStep[];
+  /** The column of the labels, or the input that a batch step makes of them; default `labels`. */
   readonly labels?: string;
   /** The output that the loss and the objective read; default `logits`. */
   readonly predictions?: string;
@@ -88,13 +90,16 @@ async function writeJob(
     timeBudgetSeconds: _timeBudget,
     ...decisive
   } = settings;
-  const hash = createHash('sha256').update(JSON.stringify(decisive)).update(encodeModel(training));
+  const hash = createHash('sha256')
+    .update(JSON.stringify([decisive, options.batchSteps ?? []]))
+    .update(encodeModel(training));
   for (const file of Object.values(files)) hash.update(file);
   const description: JobDescription = {
     trainable: trainableParameters(model, settings.freeze),
     labels,
     predictions,
     objective: options.objective,
+    ...(options.batchSteps && { batchSteps: options.batchSteps }),
     settings,
     folder,
     fingerprint: hash.digest('hex'),

@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { numbersOf } from '../../src/base/index.ts';
+import { readModel, tensorOf } from '../../src/graph/index.ts';
 import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
 
 const folder = temporaryFolder();
@@ -144,5 +146,63 @@ describe('pairs of texts', () => {
     const ended = await lathe(folder, 'train --data nli.csv --text-pair second --out x --dry-run --json'.split(' '));
     const { rows: splits } = jsonOf<{ rows: Record<string, number> }>(ended);
     expect(splits.train! + splits.validation! + splits.test!).toBe(40);
+  });
+});
+
+describe('masked words', () => {
+  const lines = [
+    'the cat sat on the mat',
+    'a dog ran in the park',
+    'rain falls on the street',
+    'we eat bread and cheese',
+  ];
+  const rows = Array.from({ length: 160 }, (_, row) => `${lines[row % 4]} ${lines[(row >> 2) % 4]} ${fillers(row)}`);
+  writeFileSync(join(folder, 'words.txt.csv'), `text\n${rows.join('\n')}\n`);
+  writeFileSync(
+    join(folder, 'animals.csv'),
+    `text,label\n${rows.map((text) => `${text},${text.startsWith('the') || text.startsWith('a dog') ? 'animal' : 'other'}`).join('\n')}\n`,
+  );
+
+  it('are learned without labels, measured and found', async () => {
+    const args =
+      'train --task fill-mask --data words.txt.csv --arch bert-tiny --vocabulary-size 300 --max-length 24 --epochs 1 --whole-words --out words';
+    const trained = await run(args);
+    expect(trained.task).toBe('fill-mask');
+    expect(trained.metrics.perplexity).toBeGreaterThan(1);
+    const config = JSON.parse(readFileSync(join(folder, 'words', 'config.json'), 'utf8'));
+    expect([config.architectures, config.id2label]).toEqual([['BertForMaskedLM'], undefined]);
+    const measured = await run('evaluate words --data words.txt.csv');
+    expect(measured.metrics.masks).toBeGreaterThan(160);
+    const ended = await lathe(folder, ['predict', 'words', 'the cat [MASK] on the mat', '--json']);
+    const [answer] = jsonOf<{ predictions: { text: string; masks: { token: string }[][] }[] }>(ended).predictions;
+    expect(answer!.masks).toHaveLength(1);
+    expect(answer!.text).toBe(`the cat ${answer!.masks[0]![0]!.token} on the mat`);
+  });
+
+  it('are where a classifier begins: encoder and tokenizer stay, the head is new', async () => {
+    const args =
+      'train --data animals.csv --model words --epochs 1 --max-length 24 --no-baseline --freeze bert.e* --out animals';
+    const ended = await lathe(folder, [...args.split(' '), '--json']);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stderr).toMatch(/begins with words; new: bert\.pooler\.dense, classifier/);
+    const text = (name: string, file: string): string => readFileSync(join(folder, name, file), 'utf8');
+    expect(text('animals', 'tokenizer.json')).toBe(text('words', 'tokenizer.json'));
+    const config = JSON.parse(text('animals', 'config.json'));
+    expect(config.architectures).toEqual(['BertForSequenceClassification']);
+    expect(config.id2label).toEqual({ 0: 'animal', 1: 'other' });
+    const [before, after] = await Promise.all(
+      ['words', 'animals'].map(
+        async (name) => (await readModel(join(folder, name, 'onnx', 'model.onnx'))).graph.initializers,
+      ),
+    );
+    const frozen = 'bert.encoder.layer.1.output.dense.weight';
+    expect(numbersOf(tensorOf(after!.get(frozen)!))).toEqual(numbersOf(tensorOf(before!.get(frozen)!)));
+    const { lineage } = JSON.parse(text('animals', 'lathe.json'));
+    expect(lineage.settings).toMatchObject({ model: 'words' });
+  });
+
+  it('cannot be the start from a linear model', async () => {
+    const ended = await lathe(folder, 'train --data animals.csv --model grades --out x'.split(' '));
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(/"grades" is a linear model/)]);
   });
 });

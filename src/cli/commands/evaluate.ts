@@ -136,7 +136,7 @@ export default defineCommand({
       const page = renderRunReport({
         title: folder,
         task: report.task,
-        model: String(lineage.settings.arch ?? folder),
+        model: String(lineage.settings.arch ?? lineage.settings.model ?? folder),
         finishedAt: new Date().toISOString(),
         evaluation: { split: result.split, report, ...details },
         ...(mistakes && { mistakes }),
@@ -161,7 +161,11 @@ function metricsLine(report: TaskReport): string {
   const interval = report.intervals?.[metric];
   const numbers = names.map(
     (name) =>
-      `${name === 'f1' ? 'F1' : name === 'accuracy' ? name : metricName(name)} ${(report.metrics[name] ?? Number.NaN).toFixed(4)}`,
+      `${name === 'f1' ? 'F1' : name === 'accuracy' ? name : metricName(name)} ${numberText(report.metrics[name] ?? Number.NaN)}`,
   );
   return `${numbers.join(', ')}${interval === undefined ? '' : ` (95 % between ${interval.low.toFixed(4)} and ${interval.high.toFixed(4)})`}`;
+}
+
+function numberText(value: number): string {
+  return Number.isInteger(value) && value > 1 ? value.toLocaleString('en') : value.toFixed(4);
 }

@@ -46,6 +46,10 @@ const parameters = z.object({
     .optional()
     .meta({ description: 'folder of the run: metrics, checkpoints, report [default: runs/NAME]', placeholder: 'DIR' }),
   arch: z.enum(ARCHITECTURES).default('bert-mini').meta({ description: 'architecture to train from scratch' }),
+  model: z.string().optional().meta({
+    description: 'begin with this package or Hugging Face checkpoint folder, tokenizer and all, in place of --arch',
+    placeholder: 'DIR',
+  }),
   positive: z
     .string()
     .optional()
@@ -77,6 +81,7 @@ const parameters = z.object({
     .default(0)
     .meta({ description: 'share of the target that goes to all labels alike' }),
   classWeights: z.enum(['none', 'auto']).default('none').meta({ description: 'auto: weigh rare labels more' }),
+  wholeWords: z.boolean().default(false).meta({ description: 'for fill-mask: hide whole words, not parts of them' }),
   clipNorm: z.number().min(0).optional().meta({ description: 'largest norm of the gradient, 0 for any [default: 1]' }),
   freeze: z.array(z.string()).default([]).meta({
     description: "parameters that stay as they are, with *: 'bert.embeddings.*'",
@@ -102,7 +107,7 @@ export default defineCommand({
   name: 'train',
   summary: 'train a model and write its package',
   description:
-    'Trains a model from scratch, compares it with a linear baseline on the same test texts, and writes a package and a report.',
+    'Trains a model, from scratch or from another one, compares it with a linear baseline on the same test texts where a linear model can do the task, and writes a package and a report.',
   parameters,
   examples: [
     ['lathe train --data mails/ --out models/spam', 'train bert-mini on prepared data'],
@@ -110,12 +115,14 @@ export default defineCommand({
     ['lathe train --data nli.csv --text premise --text-pair hypothesis --out models/nli', 'pairs of texts'],
     ["lathe train --data news.csv --label topics --label-separator '|' --out models/topics", 'any number of labels'],
     ['lathe train --data essays.csv --label grade --target number --out models/grade', 'a number'],
+    ['lathe train --data mails/ --task fill-mask --out models/mail-words', 'a language model of your own texts …'],
+    ['lathe train --data mails/ --model models/mail-words --out models/spam', '… and a classifier that begins with it'],
     ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
   ],
-  files: ({ data, out, run = join('runs', basename(out)) }) => ({
-    reads: [data],
+  files: ({ data, model, out, run = join('runs', basename(out)) }) => ({
+    reads: model === undefined ? [data] : [data, model],
     writes: [out, join(run, 'report.html')],
     checkpoint: join(run, 'checkpoints', 'last.safetensors'),
   }),
@@ -124,7 +131,7 @@ export default defineCommand({
     const runFolder = given.run ?? join('runs', basename(given.out));
     if (given.dryRun) {
       terminal.say(
-        `would train ${given.arch} to ${task.task.summary}, on ${dataset.facts.splits.train} rows${dataset.facts.labels.length > 0 ? ` (${dataset.facts.labels.join(', ')})` : ''}, and write ${given.out} and ${runFolder}`,
+        `would train ${given.model ?? given.arch} to ${task.task.summary}, on ${dataset.facts.splits.train} rows${dataset.facts.labels.length > 0 ? ` (${dataset.facts.labels.join(', ')})` : ''}, and write ${given.out} and ${runFolder}`,
       );
       return { dryRun: true, task: task.task.name, rows: dataset.facts.splits, labels: dataset.facts.labels };
     }
@@ -134,12 +141,14 @@ export default defineCommand({
         dataset,
         source: given.data,
         arch: given.arch,
+        model: given.model,
         maxLength: given.maxLength,
         vocabularySize: given.vocabularySize,
         lowercase: !given.cased,
         dropout: given.dropout,
         labelSmoothing: given.labelSmoothing,
         classWeights: given.classWeights,
+        wholeWords: given.wholeWords,
         labelSeparator: given.labelSeparator,
         positive: given.positive,
         baseline: given.baseline,
@@ -185,11 +194,11 @@ const OWN_DEFAULTS = [
 
 /** What the user set; what is left out keeps the architecture's own default. */
 function settingsOf(given: Given): Partial<TrainSettings> {
-  const { freeze, seed, threads, timeBudget, weightDecay, arch } = given;
+  const { freeze, seed, threads, timeBudget, weightDecay, arch, model } = given;
   return {
     ...Object.fromEntries(OWN_DEFAULTS.filter((name) => given[name] !== undefined).map((name) => [name, given[name]])),
     ...(timeBudget !== undefined && { timeBudgetSeconds: timeBudget }),
-    ...(arch !== 'linear' && { optimizer: { name: 'adamW' as const, weightDecay } }),
+    ...((arch !== 'linear' || model !== undefined) && { optimizer: { name: 'adamW' as const, weightDecay } }),
     freeze,
     seed,
     threads,

@@ -53,6 +53,8 @@ export interface Tokenizer {
   idToToken(id: number): string | undefined;
   readonly paddingId: number | undefined;
   readonly unknownId: number | undefined;
+  /** What hides a token from a masked language model. */
+  readonly maskId: number | undefined;
   /** Ids that `decode` skips. */
   readonly specialIds: ReadonlySet<number>;
   /** Whether encodings have offsets, or why not. */
@@ -135,6 +137,7 @@ export function loadTokenizer(tokenizerFile: string | object, configFile: Tokeni
     idToToken: (id) => tokens[id],
     paddingId,
     unknownId,
+    maskId: idNamed('mask_token') ?? vocabulary.get('[MASK]') ?? vocabulary.get('<mask>'),
     specialIds,
     offsets: library?.offsets ?? { available: true },
   };

@@ -21,6 +21,11 @@ export interface EncoderOptions {
    * `logits` [batch, sequence, words] for `masked-lm`, `last_hidden_state` [batch, sequence, hidden] for `none`.
    */
   readonly head?: Head | 'none';
+  /**
+   * For `masked-lm`: an input `masked_positions`, int64 [masked], of places in [batch · sequence], and `logits` [masked, words]
+   * of these alone. The words of a vocabulary cost most of such a model, and few places are asked for in training.
+   */
+  readonly maskedPositions?: boolean;
   /** The training form has dropout, with its masks as inputs: see `dropoutMasks`. */
   readonly form?: Build['form'];
   /** Of the initialization; the same seed gives the same parameters. */
@@ -106,6 +111,12 @@ function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOpt
   const perSequence = head === 'sequence-classification';
   const states = layers(build, embedded, architecture, settings, shapes, perSequence ? 'first' : 'all');
   if (head === 'none') return finish(graph, type, { last_hidden_state: [states, settings.hidden] }, shapes);
+  if (head === 'masked-lm' && options.maskedPositions) {
+    const masked = graph.gather(states, graph.input('masked_positions', 'int64', ['masked'])); // [masked, hidden]
+    const words = headOver(build, masked, head, architecture, settings);
+    graph.output(words, { dtype: 'float32', shape: ['masked', settings.vocabularySize] }, 'logits');
+    return graph.build({ name: type });
+  }
   const logits = headOver(build, states, head, architecture, settings);
   if (head === 'question-answering') {
     const [start, end] = graph.split(logits, [1, 1], 1); // [B · T, 1] each

@@ -1,6 +1,16 @@
 import type { z } from 'zod';
-import type { TargetKind, TensorDataset, Value } from '../../data/index.ts';
+import { LatheError } from '../../base/index.ts';
+import {
+  type Encoding,
+  encodingColumns,
+  type TargetKind,
+  type TensorDataset,
+  type Tokenizer,
+  tensorDataset,
+  type Value,
+} from '../../data/index.ts';
 import type { FeatureExtractor } from '../features.ts';
+import type { FeaturesSpec } from '../manifest.ts';
 
 /** What one row of data, or one thing that a user asks about, is to a task. */
 export interface Example {
@@ -61,6 +71,8 @@ export interface Task<Reading = unknown, Answer = unknown> {
   readonly scores: 'softmax' | 'sigmoid' | 'none';
   /** Settings of the processing behind the model, with their defaults. */
   readonly settings: z.ZodType<Readonly<Record<string, unknown>>>;
+  /** Rows at a time, where the outputs are large. Default 32. */
+  readonly batchSize?: number;
   /** The inputs of the model. */
   encode(
     features: FeatureExtractor,
@@ -89,5 +101,22 @@ export function encodeTexts(
       return textPair === undefined ? whole : ([whole, textPair] as const);
     }),
     options.onProgress,
+  );
+}
+
+/** What makes tokens. Throws 'unsupported' for features without tokens. */
+export function tokensOf(
+  { spec, tokenizer }: FeatureExtractor,
+  task: string,
+): { readonly tokenizer: Tokenizer; readonly spec: Extract<FeaturesSpec, { kind: 'tokens' }> } {
+  if (spec.kind === 'tokens' && tokenizer !== undefined) return { tokenizer, spec };
+  throw new LatheError('unsupported', `${task} needs a model of tokens, got one of ${spec.kind}`);
+}
+
+/** Encodings as the inputs of a model, one a row. */
+export function datasetOf(encodings: readonly Encoding[], features: FeatureExtractor): TensorDataset {
+  const { tokenizer, spec } = tokensOf(features, 'this task');
+  return tensorDataset(
+    encodingColumns(encodings, { paddingId: tokenizer.paddingId ?? 0, tokenTypes: spec.tokenTypes }),
   );
 }

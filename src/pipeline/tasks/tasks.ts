@@ -1,3 +1,4 @@
+import { fillMask } from './fill-mask.ts';
 import { multiLabelClassification } from './multi-label-classification.ts';
 import type { Task } from './task.ts';
 import { textClassification } from './text-classification.ts';
@@ -8,6 +9,7 @@ export const TASKS = {
   'text-classification': textClassification,
   'multi-label-classification': multiLabelClassification,
   'text-regression': textRegression,
+  'fill-mask': fillMask,
 } as const satisfies Readonly<Record<string, Task>>;
 
 export type TaskName = keyof typeof TASKS;

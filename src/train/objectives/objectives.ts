@@ -1,9 +1,10 @@
 import { classification } from './classification.ts';
+import { loss } from './loss.ts';
 import { multiLabel } from './multi-label.ts';
 import type { Measure, MeasureContext, ObjectiveRule } from './objective.ts';
 import { regression } from './regression.ts';
 
-const OBJECTIVES = { classification, 'multi-label': multiLabel, regression } as const;
+const OBJECTIVES = { classification, 'multi-label': multiLabel, regression, loss } as const;
 
 type Kind = keyof typeof OBJECTIVES;
 type OptionsOf<Rule> = Rule extends ObjectiveRule<infer Options> ? Options : never;

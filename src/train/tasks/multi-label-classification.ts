@@ -7,6 +7,7 @@ import type { Judged, TrainableTask } from './trainable-task.ts';
 
 export const multiLabelClassification: TrainableTask<Float64Array> = {
   task: TASKS['multi-label-classification'],
+  head: 'sequence-classification',
   config: { className: 'ForSequenceClassification', problemType: 'multi_label_classification' },
   transformer: sequenceClassification,
   linearOutputs: (labels) => labels.length,

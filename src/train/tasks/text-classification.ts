@@ -14,6 +14,7 @@ import { type Judged, type TrainableTask, textOfExample } from './trainable-task
 
 export const textClassification: TrainableTask<Float64Array> = {
   task: TASKS['text-classification'],
+  head: 'sequence-classification',
   config: { className: 'ForSequenceClassification', problemType: 'single_label_classification' },
   transformer: sequenceClassification,
   linearOutputs: (labels) => labels.length,

@@ -6,6 +6,7 @@ import type { TrainableTask } from './trainable-task.ts';
 
 export const textRegression: TrainableTask<number> = {
   task: TASKS['text-regression'],
+  head: 'sequence-classification',
   config: { className: 'ForSequenceClassification', problemType: 'regression' },
   transformer: sequenceClassification,
   linearOutputs: () => 1,

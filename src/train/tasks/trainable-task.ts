@@ -1,16 +1,23 @@
-import type { Column } from '../../data/index.ts';
+import type { BatchStep, Column } from '../../data/index.ts';
 import type { Model } from '../../graph/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
 import type { EncoderOptions, HuggingFaceConfig, Loss } from '../../nn/index.ts';
-import type { EncodedExamples, Example, Readings, Task } from '../../pipeline/index.ts';
+import type { EncodedExamples, Example, FeatureExtractor, Readings, Task } from '../../pipeline/index.ts';
 import type { Objective } from '../objectives/objectives.ts';
 import type { BaselineComparison, Evaluation, WorstMistake } from '../report/index.ts';
+import type { TrainSettings } from '../settings.ts';
 
 /** A task as training and evaluation need it: what production needs is inside, as `task`. */
 export interface TrainableTask<Reading = unknown, Answer = unknown> {
-  readonly task: Task<Reading, Answer>;
+  readonly task: Task<unknown, Answer>;
+  /** What evaluation reads, where it is not what production answers from. Default: `task`. */
+  readonly reader?: Task<Reading>;
+  /** What stands behind a transformer's encoder. */
+  readonly head: NonNullable<EncoderOptions['head']>;
   /** What stands in the `config.json` of a transformer: the class behind the architecture's name, and the problem. */
   readonly config: { readonly className: string; readonly problemType?: string };
+  /** Settings that suit the task where the user says nothing. */
+  readonly defaults?: Partial<TrainSettings>;
   /** The graphs of a transformer for this task. */
   transformer(config: HuggingFaceConfig, options: Pick<EncoderOptions, 'seed' | 'weights'>): Forms;
   /** Outputs of a linear model over n-grams, where one can do the task. */
@@ -19,6 +26,10 @@ export interface TrainableTask<Reading = unknown, Answer = unknown> {
   check?(examples: readonly Example[], labels: readonly string[]): void;
   /** Of two labels the one that the task is about. */
   positive?(examples: readonly Example[], labels: readonly string[]): string | undefined;
+  /** Rows to learn from, where they are not those that production makes of examples. */
+  encode?: Task['encode'];
+  /** What is done to each batch before it is run. */
+  batchSteps?(features: FeatureExtractor, choices: { readonly wholeWords: boolean }): readonly BatchStep[];
   /** Columns with the truth for each row of the encoded examples. `where` names an example in an error. */
   targets(
     examples: readonly Example[],

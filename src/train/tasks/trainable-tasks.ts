@@ -1,4 +1,5 @@
 import type { TaskName } from '../../pipeline/index.ts';
+import { fillMask } from './fill-mask.ts';
 import { multiLabelClassification } from './multi-label-classification.ts';
 import { textClassification } from './text-classification.ts';
 import { textRegression } from './text-regression.ts';
@@ -9,4 +10,5 @@ export const TRAINABLE_TASKS: Readonly<Record<TaskName, TrainableTask>> = {
   'text-classification': textClassification,
   'multi-label-classification': multiLabelClassification,
   'text-regression': textRegression,
+  'fill-mask': fillMask,
 };

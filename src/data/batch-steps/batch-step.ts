@@ -1,0 +1,25 @@
+import type { Tensor } from '../../base/index.ts';
+import { type MaskTokens, maskTokens } from './mask-tokens.ts';
+
+/** Where a batch is from: with these, what a step does at random can be repeated. */
+export interface BatchContext {
+  /** The rows of the batch. */
+  readonly indices: ArrayLike<number>;
+  /** Counted from 0; −1 for validation, which does the same to a row every time. */
+  readonly epoch: number;
+  readonly seed: number;
+}
+
+/** What is done to a batch before a model sees it, each time anew: plain data, for the training process. */
+export type BatchStep = MaskTokens;
+
+const STEPS = { 'mask-tokens': maskTokens } as const;
+
+/** Runs the steps in their order; the batch stays as it is. */
+export function runBatchSteps(
+  batch: Readonly<Record<string, Tensor>>,
+  steps: readonly BatchStep[],
+  context: BatchContext,
+): Readonly<Record<string, Tensor>> {
+  return steps.reduce((current, step) => STEPS[step.kind](current, step, context), batch);
+}
