@@ -11,8 +11,10 @@ import {
   tokenFeatures,
   VECTORIZER_FILE,
 } from '../pipeline/index.ts';
-import type { Forms, TrainableTask, TrainSettings } from '../train/index.ts';
-import type { Start } from './start.ts';
+import { type Forms, graphForms, type TrainableTask, type TrainSettings } from '../train/index.ts';
+import type { ArchitectureStart } from './start/architecture.ts';
+import type { GraphStart } from './start/graph.ts';
+import type { Start } from './start/start.ts';
 
 /** Architectures that `lathe train --arch` takes. */
 export const ARCHITECTURES = ['linear', ...PRESETS] as const;
@@ -30,6 +32,10 @@ export interface Candidate {
   readonly defaults: Partial<TrainSettings>;
   /** Of transformers: what a linear baseline needs to read the same part of a text. */
   readonly reading?: Reading;
+  /** The output that is read, where it is not the one that the task has as its first. */
+  readonly output?: string;
+  /** Of a start, the parameters that begin anew. */
+  readonly initialized?: readonly string[];
 }
 
 /** The part of a text that a transformer reads, and the files that say so. */
@@ -51,6 +57,10 @@ export interface CandidateOptions {
   readonly seed: number;
   /** Begin with this instead of from scratch. */
   readonly start?: Start;
+  /** Patterns of parameters that stay as they are. */
+  readonly freeze?: readonly string[];
+  /** Batch normalization keeps its statistics. */
+  readonly freezeBatchNorm?: boolean;
   /** For the linear model: to read no more of a text than a transformer does. */
   readonly reading?: Reading;
   readonly onProgress?: (done: number, total: number) => void;
@@ -64,28 +74,58 @@ export function makeCandidate(name: ArchitectureName, options: CandidateOptions)
 }
 
 /** A model that was trained before, with the head of the task. */
-function startedCandidate(start: Start, { task, maxLength, dropout, seed }: CandidateOptions): Candidate {
-  const { tokenizer, tokenizerFiles: files } = start;
-  const config = { ...start.config, hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout };
-  if (maxLength > start.maxLength) {
-    throw new LatheError('usage', `--max-length: "${start.source}" reads ${start.maxLength} tokens, got ${maxLength}`);
+function startedCandidate(start: Start, options: CandidateOptions): Candidate {
+  const { maxLength } = options;
+  if (maxLength > start.reader.maxLength) {
+    throw new LatheError(
+      'usage',
+      `--max-length: "${start.source}" reads ${start.reader.maxLength} tokens, got ${maxLength}`,
+    );
   }
-  const tokenTypes = encoderSettings(config, modelTypeOf(config)).tokenTypes > 1;
+  return start.kind === 'architecture' ? rebuiltCandidate(start, options) : graphCandidate(start, options);
+}
+
+function rebuiltCandidate(start: ArchitectureStart, { task, maxLength, dropout, seed }: CandidateOptions): Candidate {
+  const { tokenizer, files } = start.reader;
+  const config = { ...start.config, hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout };
+  const { tokenTypes, hidden } = encoderSettings(config, modelTypeOf(config));
   return {
     name: start.source,
     forms: task.transformer(config, { seed, weights: start.weights }),
-    features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes }, tokenizer),
+    features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: tokenTypes > 1 }, tokenizer),
     files: { 'config.json': json(config), ...files },
-    defaults: {
-      learningRate: fineTuningRate(encoderSettings(config, modelTypeOf(config)).hidden),
-      epochs: 4,
-      batchSize: 32,
-      warmup: 0.1,
-      schedule: 'linear',
-    },
+    defaults: { ...FINE_TUNING, learningRate: fineTuningRate(hidden) },
     reading: { tokenizer, maxLength, files },
+    initialized: start.initialized,
   };
 }
+
+/** A graph that came from elsewhere, as it is but for its head. */
+function graphCandidate(start: GraphStart, options: CandidateOptions): Candidate {
+  const { labels, maxLength, freeze, freezeBatchNorm, seed } = options;
+  const { tokenizer, files } = start.reader;
+  const forms = graphForms(start.model, {
+    classes: Math.max(1, labels.length),
+    keepHead: start.sameLabels,
+    mask: 'attention_mask',
+    seed,
+    ...(start.head !== undefined && { head: start.head }),
+    ...(freeze && { freeze }),
+    ...(freezeBatchNorm && { freezeBatchNorm }),
+  });
+  return {
+    name: start.source,
+    forms,
+    features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: start.tokenTypes }, tokenizer),
+    files: { 'config.json': json(start.config), ...files },
+    defaults: { ...FINE_TUNING, learningRate: fineTuningRate(forms.features) },
+    reading: { tokenizer, maxLength, files },
+    output: forms.output,
+    initialized: forms.initialized,
+  };
+}
+
+const FINE_TUNING: Partial<TrainSettings> = { epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' };
 
 /** Smaller than from scratch, as what is there is to be kept; larger models take smaller steps. */
 function fineTuningRate(hidden: number): number {

@@ -28,7 +28,7 @@ import { readExamples, rowOf, textsOf } from './examples.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
 import { settingsRecord } from './settings-record.ts';
-import { openStart } from './start.ts';
+import { openStart } from './start/start.ts';
 import type { Terminal } from './terminal.ts';
 import { versions } from './versions.ts';
 
@@ -38,8 +38,13 @@ export interface TrainPlan {
   /** How the user named the data. */
   readonly source: string;
   readonly arch: ArchitectureName;
-  /** A package or checkpoint to begin with, in place of `arch`. */
+  /** What to begin with, in place of `arch`: a source of the zoo. */
   readonly model?: string | undefined;
+  /** The folder of its tokenizer, where that is not beside it. */
+  readonly tokenizer?: string | undefined;
+  /** Of an ONNX file, the output that the head computes. */
+  readonly head?: string | undefined;
+  readonly freezeBatchNorm?: boolean;
   readonly settings: Partial<TrainSettings>;
   readonly maxLength: number;
   readonly vocabularySize: number;
@@ -93,13 +98,9 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   if (!plan.resume) await rm(join(runFolder, 'checkpoints'), { recursive: true, force: true });
   await mkdir(runFolder, { recursive: true });
 
-  const start = plan.model === undefined ? undefined : await openStart(plan.model, { task, labels });
-  if (start !== undefined) {
-    const anew = start.initialized.map((name) => name.replace(/\.(weight|bias)$/, ''));
-    terminal.say(
-      `begins with ${plan.model}${anew.length > 0 ? `; new: ${[...new Set(anew)].join(', ')}` : ', its head too'}`,
-    );
-  }
+  const { tokenizer, head } = plan;
+  const start =
+    plan.model === undefined ? undefined : await openStart(plan.model, { task, labels, tokenizer, head }, terminal);
   const learning = terminal.progress(
     start !== undefined
       ? `reading ${plan.model}`
@@ -120,9 +121,17 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   const candidate = makeCandidate(plan.arch, {
     ...shared,
     ...(start && { start }),
+    freeze: plan.settings.freeze ?? [],
+    freezeBatchNorm: plan.freezeBatchNorm === true,
     onProgress: (done, total) => learning.update(done, total),
   });
   learning.done();
+  if (start !== undefined) {
+    const anew = (candidate.initialized ?? []).map((name) => name.replace(/\.(weight|bias)$/, ''));
+    terminal.say(
+      `begins with ${plan.model}${anew.length > 0 ? `; new: ${[...new Set(anew)].join(', ')}` : ', its head too'}`,
+    );
+  }
 
   const learned: Learning = { ...plan, positive, labels };
   const trained = await trainCandidate(
@@ -227,7 +236,7 @@ export interface TrainedCandidate {
 }
 
 async function trainCandidate(
-  { name, forms, features, defaults }: Candidate,
+  { name, forms, features, defaults, output }: Candidate,
   splits: Splits,
   plan: Learning,
   run: { readonly runFolder: string; readonly settings: Partial<TrainSettings>; readonly resume: boolean },
@@ -252,6 +261,7 @@ async function trainCandidate(
     trainingForm: forms.trainingForm,
     loss: task.loss({ examples: splits.train, labels, labelSmoothing, classWeights }),
     objective: task.objective(labels, positive),
+    ...(output !== undefined && { predictions: output }),
     ...(task.batchSteps && { batchSteps: task.batchSteps(features, plan) }),
     data: { train: data.train.dataset, validation: data.validation.dataset },
     settings,
@@ -350,7 +360,7 @@ function pipelineOf({ task: { task }, dataset }: TrainPlan, candidate: Candidate
       pairSteps: stepsOf(columns.textPair).filter(({ column }) => column !== undefined),
     }),
     features: candidate.features.spec,
-    output: { name: task.outputs[0]!, scores: task.scores },
+    output: { name: candidate.output ?? task.outputs[0]!, scores: task.scores },
     ...(Object.keys(settings).length > 0 && { settings }),
   };
 }

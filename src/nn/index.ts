@@ -1,3 +1,4 @@
+export { type AttachHeadOptions, attachHead } from './attach-head.ts';
 export { asBufferUpdate, type BufferUpdate, bufferUpdates } from './buffers.ts';
 export type { Build, ParameterSource } from './build.ts';
 export { type DropoutMask, dropoutMasks, type MaskSource, maskSource } from './dropout-masks.ts';

@@ -14,13 +14,13 @@ import { asBufferUpdate } from './buffers.ts';
 
 /**
  * The form of an inference model that is trained: each BatchNormalization whose statistics are float32 initializers normalizes by
- * its batch, and gives its moved running mean and variance as outputs that `bufferUpdates` finds. Nodes in `frozen` (by
- * name) keep their statistics. The model itself where nothing changes.
+ * its batch, and gives its moved running mean and variance as outputs that `bufferUpdates` finds. Nodes in `frozen` keep
+ * their statistics. The model itself where nothing changes.
  *
  * The running variance moves to that of the batch as ONNX defines it, divided by N, where PyTorch divides by N - 1. Throws
  * 'unsupported' before operator set 14, which has no training mode.
  */
-export function trainingForm(model: Model, options: { readonly frozen?: ReadonlySet<string> } = {}): Model {
+export function trainingForm(model: Model, options: { readonly frozen?: (node: Node) => boolean } = {}): Model {
   const { graph } = model;
   const names = new GraphBuilder({ extending: graph });
   const updates: ValueInfo[] = [];
@@ -28,7 +28,7 @@ export function trainingForm(model: Model, options: { readonly frozen?: Readonly
     node.opType === 'BatchNormalization' &&
     node.domain === '' &&
     intOf(node, 'training_mode', 0) === 0 &&
-    !options.frozen?.has(node.name) &&
+    options.frozen?.(node) !== true &&
     node.inputs.slice(3, 5).every((name) => graph.initializers.get(name)?.dtype === 'float32');
   const nodes = graph.nodes.map((node) => {
     if (!trained(node)) return node;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isPrepared, openDataset, type PreparedDataset } from '../../data/index.ts';
 import { TASK_NAMES, TASKS } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS, type TrainableTask, type TrainSettings } from '../../train/index.ts';
+import { parseSource } from '../../zoo/index.ts';
 import { ARCHITECTURES } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
 import { durationSchema } from '../duration.ts';
@@ -47,9 +48,22 @@ const parameters = z.object({
     .meta({ description: 'folder of the run: metrics, checkpoints, report [default: runs/NAME]', placeholder: 'DIR' }),
   arch: z.enum(ARCHITECTURES).default('bert-mini').meta({ description: 'architecture to train from scratch' }),
   model: z.string().optional().meta({
-    description: 'begin with this package or Hugging Face checkpoint folder, tokenizer and all, in place of --arch',
+    description:
+      'begin with this in place of --arch: a package, a Hugging Face checkpoint or an ONNX file, as a path, hf:ORG/NAME[@REVISION] or npm:PACKAGE/FILE',
+    placeholder: 'SOURCE',
+  }),
+  tokenizer: z.string().optional().meta({
+    description: 'folder of the tokenizer of --model [default: where the model is]',
     placeholder: 'DIR',
   }),
+  head: z.string().optional().meta({
+    description: 'of an ONNX file, the output whose last layer is replaced [default: the only one, or logits]',
+    placeholder: 'OUTPUT',
+  }),
+  freezeBatchNorm: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'of an ONNX file: batch normalization keeps its running statistics' }),
   positive: z
     .string()
     .optional()
@@ -117,12 +131,15 @@ export default defineCommand({
     ['lathe train --data essays.csv --label grade --target number --out models/grade', 'a number'],
     ['lathe train --data mails/ --task fill-mask --out models/mail-words', 'a language model of your own texts …'],
     ['lathe train --data mails/ --model models/mail-words --out models/spam', '… and a classifier that begins with it'],
+    ['lathe train --data mails/ --model hf:distilbert/distilbert-base-uncased --out models/spam', 'from the Hub'],
+    ['lathe train --data mails/ --model exported/model.onnx --out models/spam', 'from an ONNX file of any maker'],
     ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
   ],
   files: ({ data, model, out, run = join('runs', basename(out)) }) => ({
-    reads: model === undefined ? [data] : [data, model],
+    // What is not a path is named with its revision or version, or is whatever there is.
+    reads: model === undefined || parseSource(model).kind !== 'file' ? [data] : [data, model],
     writes: [out, join(run, 'report.html')],
     checkpoint: join(run, 'checkpoints', 'last.safetensors'),
   }),
@@ -142,6 +159,9 @@ export default defineCommand({
         source: given.data,
         arch: given.arch,
         model: given.model,
+        tokenizer: given.tokenizer,
+        head: given.head,
+        freezeBatchNorm: given.freezeBatchNorm,
         maxLength: given.maxLength,
         vocabularySize: given.vocabularySize,
         lowercase: !given.cased,

@@ -7,7 +7,6 @@ import {
   CATALOGUE_TASKS,
   checkpointRefusal,
   copyModel,
-  type FetchProgress,
   fetchModel,
   formatBytes,
   formatSource,
@@ -20,7 +19,7 @@ import {
   withSha256,
 } from '../../zoo/index.ts';
 import { type CommandGroup, defineCommand } from '../command.ts';
-import type { Terminal } from '../terminal.ts';
+import { countOf, followed } from '../follow-fetch.ts';
 
 const source = z.string().min(1).meta({
   description: 'hf:ORG/NAME[@REVISION][/FILE], npm:PACKAGE[/FILE] of an installed package, or a path',
@@ -194,23 +193,4 @@ export default group;
 
 function shown(values: readonly NamedType[]): string {
   return values.map(({ name, type }) => `${name} ${type}`).join(', ');
-}
-
-function countOf(files: number): string {
-  return files === 1 ? '1 file' : `${files} files`;
-}
-
-/** Shows progress from its first news on: what is there already needs none. */
-async function followed<T>(
-  terminal: Terminal,
-  what: string,
-  work: (onProgress: (progress: FetchProgress) => void) => Promise<T>,
-): Promise<T> {
-  let progress: ReturnType<Terminal['progress']> | undefined;
-  const result = await work(({ file, done, total }) => {
-    progress ??= terminal.progress(what);
-    progress.update(done, total, file);
-  });
-  progress?.done();
-  return result;
 }

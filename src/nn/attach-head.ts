@@ -1,0 +1,71 @@
+import { DATA_TYPES, LatheError } from '../base/index.ts';
+import {
+  formatShape,
+  GraphBuilder,
+  inferTypes,
+  int,
+  type Model,
+  opsetOf,
+  removeDeadNodes,
+  tensorInfo,
+  type Value,
+} from '../graph/index.ts';
+import { type Initialization, initialize } from './initialization.ts';
+
+export interface AttachHeadOptions {
+  /** How many the head tells apart. */
+  readonly classes: number;
+  /** The value that it reads: float32 [batch, features], or [batch, sequence, features], of which it takes the mean. */
+  readonly output: string;
+  /** The input, int64 [batch, sequence], that says which places of the sequence count. */
+  readonly mask?: string;
+  /** Of the initialization; default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * The model with a linear layer on features that one of its outputs gives: `logits` float32 [batch, classes] is its only
+ * output then, `classifier.weight` [classes, features] and `classifier.bias` are new, initialized as those of `replaceHead`.
+ * Throws LatheError('unsupported') for features of another shape, and before operator set 13.
+ */
+export function attachHead(model: Model, { classes, output, mask, seed = 0 }: AttachHeadOptions): Model {
+  const { graph } = model;
+  const type = inferTypes(model).get(output)?.type;
+  const shape = type?.kind === 'tensor' && type.dtype === 'float32' ? type.shape : undefined;
+  const features = shape?.at(-1);
+  if (shape === undefined || (shape.length !== 2 && shape.length !== 3) || typeof features !== 'number') {
+    throw new LatheError(
+      'unsupported',
+      `a new head: output "${output}" is ${shape === undefined ? 'of no known shape' : `float32${formatShape(shape)}`}, expected features [batch, n] or [batch, sequence, n]`,
+    );
+  }
+  const opset = opsetOf(model) ?? 0;
+  const names = new GraphBuilder({ opset, extending: graph });
+  const build = new GraphBuilder({ opset, extending: graph });
+  const pooled = shape.length === 2 ? output : mean(build, output, mask);
+  const parameter = (wanted: string, dims: readonly number[], initialization: Initialization): Value => {
+    const name = names.unique(wanted);
+    return build.initializer(name, initialize(name, dims, initialization, seed));
+  };
+  const weight = parameter('classifier.weight', [classes, features], { normal: 1 / Math.sqrt(3 * features) });
+  const bias = parameter('classifier.bias', [classes], 'zeros');
+  const logits = names.unique('logits');
+  build.op('Gemm', [pooled, weight, bias], { transB: int(1) }, logits);
+  return removeDeadNodes({
+    ...model,
+    graph: {
+      ...graph,
+      nodes: [...graph.nodes, ...build.nodes],
+      initializers: new Map([...graph.initializers, ...build.initializers]),
+      outputs: [tensorInfo(logits, { dtype: 'float32', shape: [shape[0]!, classes] })],
+    },
+  }).model;
+}
+
+/** The mean of the places that count. */
+function mean(build: GraphBuilder, sequence: Value, mask: string | undefined): Value {
+  if (mask === undefined) return build.reduceMean(sequence, [1], false);
+  const counts = build.unsqueeze(build.cast(mask, DATA_TYPES.float32.code), [2]); // [batch, sequence, 1]
+  const sum = build.reduceSum(build.mul(sequence, counts), [1], false); // [batch, features]
+  return build.div(sum, build.reduceSum(counts, [1], false));
+}

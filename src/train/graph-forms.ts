@@ -1,0 +1,138 @@
+import { LatheError } from '../base/errors.ts';
+import {
+  expandContribOperators,
+  formatType,
+  inferShapes,
+  inferTypes,
+  liftConstants,
+  type Model,
+  opsetOf,
+  unrollRecurrentOperators,
+} from '../graph/index.ts';
+import { attachHead, bufferUpdates, replaceHead, trainingForm } from '../nn/index.ts';
+import type { Forms } from './tasks/trainable-task.ts';
+import { trainableParameters } from './trainable.ts';
+
+export interface GraphFormsOptions {
+  /** How many values the head gives for an example. */
+  readonly classes: number;
+  /** The output that the head computes. Default: the only one, `logits`, or `last_hidden_state`. */
+  readonly head?: string;
+  /** The head's parameters stay as they are where it has as many classes. Default false: it starts anew. */
+  readonly keepHead?: boolean;
+  /** The input that says which places of a sequence count. */
+  readonly mask?: string;
+  /** Patterns of parameters that stay as they are. */
+  readonly freeze?: readonly string[];
+  /** Batch normalization keeps its running statistics and normalizes by them. Default: where its parameters are frozen. */
+  readonly freezeBatchNorm?: boolean;
+  /** Of the head's initialization; default 0. */
+  readonly seed?: number;
+}
+
+export interface GraphForms extends Forms {
+  /** The output that gives the logits. */
+  readonly output: string;
+  /** Parameters that start anew: those of the head. */
+  readonly initialized: readonly string[];
+  /** Values of an example that the head reads. */
+  readonly features: number;
+}
+
+/**
+ * The forms of any ONNX model that training needs, with a head of `classes` values: the last linear layer replaced, or one
+ * put on hidden states. `model` is the given one but for the head, so that trained values go back to where they came
+ * from; the forms that are trained may have other nodes for the same parameters. Throws what the head and the passes throw.
+ */
+export function graphForms(given: Model, options: GraphFormsOptions): GraphForms {
+  const { output, model: headed } = withHead(withoutInitializerInputs(given), options);
+  const before = liftConstants(given).model.graph.initializers;
+  const initialized = [...liftConstants(headed).model.graph.initializers].filter(([name, value]) => {
+    const known = before.get(name);
+    return value.dtype === 'float32' && (known === undefined || known.content !== value.content);
+  });
+  const prepared = inferShapes(prepare(headed)).model;
+  const trained = new Set(trainableParameters(prepared, options.freeze));
+  const training = trainingForm(prepared, {
+    frozen: (node) => options.freezeBatchNorm === true || !node.inputs.slice(1, 3).some((name) => trained.has(name)),
+  });
+  const changed = [...trained, ...bufferUpdates(training).map(({ name }) => name)];
+  const own = liftConstants(headed).model.graph.initializers;
+  const weight = initialized.map(([, { dims }]) => dims).find((dims) => dims.length >= 2);
+  return {
+    model: changed.every((name) => own.has(name)) ? headed : prepared,
+    trainingForm: training,
+    validationForm: prepared,
+    output,
+    initialized: initialized.map(([name]) => name),
+    features: weight === undefined ? 0 : weight.reduce((size, dim) => size * dim, 1) / options.classes,
+  };
+}
+
+interface Headed {
+  readonly model: Model;
+  readonly output: string;
+}
+
+/** Outputs that a head is put on where the user names none. */
+const USUAL_OUTPUTS = ['logits', 'last_hidden_state'];
+
+function withHead(model: Model, { classes, head, keepHead = false, mask, seed = 0 }: GraphFormsOptions): Headed {
+  const names = model.graph.outputs.map(({ name }) => name);
+  const output = head ?? (names.length === 1 ? names[0]! : USUAL_OUTPUTS.find((name) => names.includes(name)));
+  if (output === undefined || !names.includes(output)) {
+    throw new LatheError(
+      'usage',
+      output === undefined ? 'the model has several outputs' : `--head: the model has no output "${output}"`,
+      {
+        hint: `Name the one that the head computes (--head OUTPUT): ${model.graph.outputs.map(({ name, type }) => `${name} ${type === undefined ? '' : formatType(type)}`.trim()).join(', ')}.`,
+      },
+    );
+  }
+  const attached = (): Headed => {
+    const supported = (opsetOf(model) ?? 0) >= 13 ? model : prepare(model);
+    const result = attachHead(supported, { classes, output, seed, ...(mask !== undefined && { mask }) });
+    return { model: result, output: result.graph.outputs[0]!.name };
+  };
+  let replaced: Model;
+  try {
+    replaced = replaceHead(model, { classes, output, seed });
+  } catch (error) {
+    // No linear layer is last: these are features.
+    if (error instanceof LatheError && error.code === 'unsupported') return attached();
+    throw error;
+  }
+  const type = inferTypes(replaced).get(output)?.type;
+  if (type?.kind !== 'tensor' || type.shape === undefined || type.shape.length === 2) {
+    return { model: keepHead ? withOldValues(replaced, model) : replaced, output };
+  }
+  if (type.shape.length === 3 && output !== 'logits') return attached();
+  throw new LatheError(
+    'unsupported',
+    `a new head: output "${output}" is ${formatType(type)}, expected one row of logits an example: [batch, classes]`,
+    { hint: 'Name another output with --head, or export the model for feature extraction.' },
+  );
+}
+
+/** Where a new initializer has the name and the dimensions of an old one, it begins as that. */
+function withOldValues(model: Model, old: Model): Model {
+  const before = liftConstants(old).model.graph.initializers;
+  const initializers = [...model.graph.initializers].map(([name, value]) => {
+    const known = before.get(name);
+    return [name, known !== undefined && known.dims.join() === value.dims.join() ? known : value] as const;
+  });
+  return { ...model, graph: { ...model.graph, initializers: new Map(initializers) } };
+}
+
+/** Before IR version 4 every weight had to be an input as well; now it would be one that callers may leave out. */
+function withoutInitializerInputs(model: Model): Model {
+  const { graph } = model;
+  const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
+  return { ...model, irVersion: Math.max(4, model.irVersion), graph: { ...graph, inputs } };
+}
+
+/** Standard operators that have gradients, with the weights in one place. */
+function prepare(model: Model): Model {
+  const lifted = liftConstants(model).model;
+  return unrollRecurrentOperators(expandContribOperators(lifted).model).model;
+}
