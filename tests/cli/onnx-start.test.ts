@@ -34,7 +34,7 @@ writeFileSync(
 const train = (words: string) =>
   lathe(folder, [...`train --data texts.csv --max-length 32 --no-baseline --json ${words}`.split(' ')]);
 
-const valueOf = (model: Model, name: string): number[] => numbersOf(tensorOf(model.graph.initializers.get(name)!));
+const weightsOf = (model: Model, name: string): number[] => numbersOf(tensorOf(model.graph.initializers.get(name)!));
 
 async function run(model: Model, feeds: Readonly<Record<string, Tensor>>): Promise<Tensor> {
   const session = await openSession(model, { threads: 1 });
@@ -61,7 +61,7 @@ describe('an ONNX file that an exporter wrote', () => {
     expect(computed(after)).toEqual(computed(before));
     expect(after.graph.initializers.get('model.classifier.weight')!.dims).toEqual([2, 32]);
     const weights = 'model.distilbert.embeddings.word_embeddings.weight';
-    expect(valueOf(after, weights)).not.toEqual(valueOf(before, weights));
+    expect(weightsOf(after, weights)).not.toEqual(weightsOf(before, weights));
     const config = JSON.parse(readFileSync(join(folder, 'a', 'config.json'), 'utf8'));
     expect(config).toMatchObject({ model_type: 'distilbert', dim: 32, id2label: { 0: 'animal', 1: 'other' } });
     expect(config.architectures).toEqual(['DistilBertForSequenceClassification']);
