@@ -1,68 +1,10 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type DataType, float64Of, isFloat, type Tensor } from '../src/base/index.ts';
-import {
-  decodeModel,
-  decodeTensor,
-  evaluate,
-  isKnownOperator,
-  type Model,
-  tensorOf,
-  type ValueInfo,
-} from '../src/graph/index.ts';
-
-/** The operator cases of the ONNX project (Debian package libonnx-testdata): a model, inputs and expected outputs each. */
-const ROOT = '/usr/share/libonnx-testdata/data';
+import { evaluate } from '../src/graph/index.ts';
+import { expectClose, knownCases, LEFT_OUT, TOLERANCE_OF, valuesOf } from './onnx-cases.ts';
 
 /** How many cases of each folder have known operators only. A case that stops running is a failure. */
 const MINIMUM = { node: 776, simple: 6, 'pytorch-operator': 35, 'pytorch-converted': 82 } as const;
 type Folder = keyof typeof MINIMUM;
-
-/** Cases that are not run, each with its reason. */
-const RANDOM = 'drops elements at random, by the random numbers of NumPy';
-const SEQUENCE = 'sequences and optional values are not tensors';
-const UNFIT = 'its input "like" has the shape [1], where its model declares [3, 4]';
-const LEFT_OUT: Readonly<Record<string, string>> = {
-  test_castlike_BFLOAT16_to_FLOAT: UNFIT,
-  test_castlike_BFLOAT16_to_FLOAT_expanded: UNFIT,
-  test_castlike_FLOAT_to_BFLOAT16: UNFIT,
-  test_castlike_FLOAT_to_BFLOAT16_expanded: UNFIT,
-  test_identity_opt: SEQUENCE,
-  test_identity_sequence: SEQUENCE,
-  test_if_opt: SEQUENCE,
-  test_if_seq: SEQUENCE,
-  test_loop13_seq: SEQUENCE,
-  test_loop16_seq_none: SEQUENCE,
-  test_training_dropout: RANDOM,
-  test_training_dropout_mask: RANDOM,
-  test_training_dropout_default: RANDOM,
-  test_training_dropout_default_mask: RANDOM,
-};
-
-/**
- * How far a result may be from the expected one, relative to it, or absolutely below 1. The expected values were computed
- * by NumPy in the type of the output: one rounding of a float32 is 6e-8, and NumPy's kernels make several.
- */
-const TOLERANCE: Partial<Record<DataType, number>> = { float32: 1e-6, float64: 1e-12, float16: 1e-3, bfloat16: 0 };
-
-/** Rows that need another tolerance, each with its reason. */
-const ROUGH_PI = [1e-4, 'the expected values take 3.1415 for π'] as const;
-const TOLERANCE_OF: Readonly<Record<string, readonly [tolerance: number, reason: string]>> = {
-  test_blackmanwindow_expanded: ROUGH_PI,
-  test_blackmanwindow_symmetric_expanded: ROUGH_PI,
-  test_cast_FLOAT_to_BFLOAT16: [2 ** -8, 'the expected values are cut off, not rounded: one unit in the last place'],
-  test_hammingwindow_expanded: ROUGH_PI,
-  test_hammingwindow_symmetric_expanded: ROUGH_PI,
-  test_hannwindow_expanded: ROUGH_PI,
-  test_hannwindow_symmetric_expanded: ROUGH_PI,
-};
-
-interface Case {
-  readonly name: string;
-  readonly folder: string;
-  readonly model: Model;
-}
 
 for (const folder of Object.keys(MINIMUM) as Folder[]) {
   describe(`ONNX ${folder} cases`, () => {
@@ -73,71 +15,18 @@ for (const folder of Object.keys(MINIMUM) as Folder[]) {
       expect(cases.length - left.length).toBeGreaterThanOrEqual(MINIMUM[folder]);
     });
 
-    for (const { name, folder: path, model } of cases) {
+    for (const onnxCase of cases) {
+      const { name, model } = onnxCase;
       if (name in LEFT_OUT) test.skip(`${name}: ${LEFT_OUT[name]}`);
       else
         test(name, () => {
-          for (const set of dataSets(path)) run(name, model, set);
+          for (const { feeds, expected } of valuesOf(onnxCase)) {
+            const results = evaluate(model, feeds);
+            for (const [output, value] of Object.entries(expected)) {
+              expectClose(results[output]!, value, TOLERANCE_OF[name]?.[0]);
+            }
+          }
         });
     }
   });
-}
-
-function knownCases(folder: string): Case[] {
-  const root = join(ROOT, folder);
-  expect(existsSync(root), `${root} is missing: install the Debian package libonnx-testdata`).toBe(true);
-  return readdirSync(root)
-    .sort()
-    .map((name) => ({
-      name,
-      folder: join(root, name),
-      model: decodeModel(readFileSync(join(root, name, 'model.onnx'))),
-    }))
-    .filter(({ model }) => model.graph.nodes.every(isKnownOperator));
-}
-
-function dataSets(folder: string): string[] {
-  return readdirSync(folder)
-    .filter((name) => name.startsWith('test_data_set_'))
-    .map((name) => join(folder, name));
-}
-
-function run(name: string, model: Model, folder: string): void {
-  const { inputs, outputs, initializers } = model.graph;
-  const given = inputs.filter((input) => !initializers.has(input.name));
-  const feeds = tensorsOf(folder, 'input', given);
-  const expected = tensorsOf(folder, 'output', outputs);
-  expect(Object.keys(expected).length).toBe(outputs.length);
-  const results = evaluate(model, feeds);
-  for (const [output, value] of Object.entries(expected)) expectClose(results[output]!, value, TOLERANCE_OF[name]?.[0]);
-}
-
-function tensorsOf(folder: string, kind: 'input' | 'output', values: readonly ValueInfo[]): Record<string, Tensor> {
-  const count = readdirSync(folder).filter((file) => file.startsWith(`${kind}_`)).length;
-  const entries = values.slice(0, count).map(({ name, type }, index): [string, Tensor] => {
-    const read = tensorOf(decodeTensor(readFileSync(join(folder, `${kind}_${index}.pb`))));
-    // NumPy has no bfloat16: these files hold its bits as uint16.
-    const bits = read.dtype === 'uint16' && type?.kind === 'tensor' && type.dtype === 'bfloat16';
-    return [name, bits ? { ...read, dtype: 'bfloat16' } : read];
-  });
-  return Object.fromEntries(entries);
-}
-
-/** Floating point within the tolerance; everything else exactly. */
-function expectClose(actual: Tensor, expected: Tensor, given?: number): void {
-  expect([actual.dtype, ...actual.dims]).toEqual([expected.dtype, ...expected.dims]);
-  if (!isFloat(expected.dtype)) {
-    expect(Array.from(actual.data as ArrayLike<unknown>)).toEqual(Array.from(expected.data as ArrayLike<unknown>));
-    return;
-  }
-  const tolerance = given ?? TOLERANCE[expected.dtype] ?? 0;
-  const values = float64Of(actual);
-  let worst = 0;
-  float64Of(expected).forEach((value, index) => {
-    const result = values[index]!;
-    if (Object.is(value, result) || value === result) return;
-    const error = Math.abs(result - value) / Math.max(1, Math.abs(value));
-    worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
-  });
-  expect(worst, 'largest relative error').toBeLessThanOrEqual(tolerance);
 }
