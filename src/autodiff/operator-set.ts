@@ -27,7 +27,7 @@ export function raisedOperatorSet(
     throw new LatheError(
       'unsupported',
       `the model imports operator set ${current ?? 'none'}: gradients need ${OLDEST} to ${NEWEST}`,
-      { hint: 'Convert the model to one of these first.' },
+      { hint: 'Raise an older one first: convertOperatorSet().' },
     );
   }
   const needing = steps.reduce<(typeof steps)[number] | undefined>(
@@ -44,7 +44,7 @@ export function raisedOperatorSet(
       'unsupported',
       `the gradient of ${describeNode(needing.node)} needs operator set ${needing.operatorSet}, the model has ${current}, and ` +
         `${describeNode(node)} changed its meaning in ${change.since}`,
-      { hint: `Convert the model to operator set ${needing.operatorSet} first.` },
+      { hint: `Raise it first: convertOperatorSet(model, { to: ${needing.operatorSet} }).` },
     );
   }
   return needing.operatorSet;

@@ -28,6 +28,7 @@ export {
   type Window,
   windowOver,
 } from './operators/window.ts';
+export { type ConvertOptions, convertOperatorSet } from './passes/convert-operator-set.ts';
 export { eliminateCommonSubexpressions } from './passes/eliminate-common-subexpressions.ts';
 export { CONTRIB_EXPANSIONS, expandContribOperators } from './passes/expand-contrib-operators.ts';
 export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';

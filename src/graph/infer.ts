@@ -35,7 +35,16 @@ export interface InferOptions {
  * only of integers and booleans of at most 1024 elements, and of single floats.
  */
 export function inferTypes(model: Model, options: InferOptions = {}): ReadonlyMap<string, InferredValue> {
+  return inferScopes(model, options).get(model.graph)!;
+}
+
+/** The same for the main graph and each graph inside its nodes that inference comes to, by the graph's object. */
+export function inferScopes(
+  model: Model,
+  options: InferOptions = {},
+): ReadonlyMap<Graph, ReadonlyMap<string, InferredValue>> {
   const run: Run = {
+    scopes: new Map(),
     functions: functionsOf(model),
     // Before IR version 4 every weight had to be an input as well, and was none.
     constantInputs: model.irVersion < 4,
@@ -55,7 +64,8 @@ export function inferTypes(model: Model, options: InferOptions = {}): ReadonlyMa
     }
   }
   inferNodes(model.graph.nodes, scope, run);
-  return scope.values;
+  run.scopes.set(model.graph, scope.values);
+  return run.scopes;
 }
 
 /**
@@ -93,6 +103,7 @@ export function inferShapes(model: Model, options: InferOptions = {}): { model: 
 }
 
 interface Run {
+  readonly scopes: Map<Graph, ReadonlyMap<string, InferredValue>>;
   readonly functions: Functions;
   readonly constantInputs: boolean;
   /** How deep subgraphs and functions are nested. */
@@ -220,6 +231,7 @@ function inferSubgraph(
       else if (type !== undefined) scope.values.set(name, { type });
     }
     inferNodes(graph.nodes, scope, run);
+    run.scopes.set(graph, scope.values);
     return graph.outputs.map(({ name }) => lookUp(scope, name));
   });
 }

@@ -35,7 +35,7 @@ export function trainingForm(model: Model, options: { readonly frozen?: (node: N
     const opset = opsetOf(model) ?? 0;
     if (opset < 14) {
       throw new LatheError('unsupported', `${describeNode(node)}: operator set ${opset} has no training mode`, {
-        hint: 'Export the model with operator set 14 or newer.',
+        hint: 'Raise the model first: convertOperatorSet().',
       });
     }
     const running = node.inputs.slice(3, 5).map((name) => {

@@ -56,7 +56,7 @@ function expanded(model: Model, expansionOf: (node: Node) => Expansion | undefin
   const opset = model.opsets.find(({ domain }) => domain === '')?.version ?? 0;
   if (opset < 13) {
     throw new LatheError('unsupported', `the model imports operator set ${opset}: expected 13 or newer`, {
-      hint: 'Convert the model to a newer operator set first.',
+      hint: 'Raise it first: convertOperatorSet().',
     });
   }
   const raised = Math.max(opset, DEFAULT_OPSET);

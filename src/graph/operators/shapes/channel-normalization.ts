@@ -21,7 +21,9 @@ const batchNormalization: ShapeRule = (context) => {
   const { node, input } = context;
   const type = input(0);
   const channels = type?.shape === undefined ? null : type.shape.length === 1 ? 1 : (type.shape[1] ?? null);
-  expectParameters(context, 1, 4, channels);
+  // Before operator set 9 each place of a channel could have statistics of its own.
+  const perPlace = context.opset < 9 && intOf(node, 'spatial', 1) === 0;
+  if (!perPlace) expectParameters(context, 1, 4, channels);
   const values = type && inferredTensor(type.dtype, type.shape);
   const running = [3, 4].map((index) => {
     const statistics = input(index);

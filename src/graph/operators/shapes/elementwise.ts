@@ -72,7 +72,7 @@ function fold(
   dtype: DataType,
   combine: ElementFunction,
 ): readonly Dimension[] | undefined {
-  if (!isSmall(shape)) return undefined;
+  if (!isSmall(shape) || alongAxis(context)) return undefined;
   const operands = context.node.inputs.map((_, index) => elementTensorOf(context.inputValue(index)));
   const [first, ...others] = operands;
   if (first === undefined) return undefined;
@@ -103,7 +103,13 @@ function commonType(context: ShapeContext, types: readonly (TensorType | undefin
   return common;
 }
 
+function alongAxis({ opset, node }: ShapeContext): boolean {
+  return opset < 7 && node.attributes.has('axis');
+}
+
 export function broadcastInputs(context: ShapeContext, types: readonly (TensorType | undefined)[]): Shape | undefined {
+  // Before operator set 7 the second input was broadcast to the first, along any axes in a row.
+  if (alongAxis(context)) return types[0]?.shape;
   const shapes: Shape[] = [];
   for (const type of types) {
     if (type?.shape === undefined) return undefined;
@@ -157,6 +163,8 @@ function castTo(context: ShapeContext, dtype: DataType): readonly InferredValue[
 }
 
 const cast: ShapeRule = (context) => {
+  // Before operator set 6 the type was a name.
+  if (context.node.attributes.get('to')?.kind === 'string') return [undefined];
   const code = intOf(context.node, 'to', 0);
   const dtype = dataTypeOf(code);
   if (dtype === undefined) {

@@ -25,7 +25,8 @@ import {
 const reshape: ShapeRule = (context) => {
   const type = context.input(0);
   if (type === undefined) return [undefined];
-  const target = targetShape(context, 1);
+  // Before operator set 5 the shape was an attribute.
+  const target = intsOf(context.node, 'shape') ?? targetShape(context, 1);
   return [inferredTensor(type.dtype, target && reshaped(context, type.shape, target), context.elements(0))];
 };
 
@@ -202,7 +203,8 @@ const tile: ShapeRule = (context) => {
   const type = context.input(0);
   if (type === undefined) return [undefined];
   const { shape } = type;
-  const repeats = context.elements(1);
+  // In operator set 1 one axis was repeated, which inputs 1 and 2 tell.
+  const repeats = context.opset < 6 ? undefined : context.elements(1);
   if (shape === undefined)
     return [
       inferredTensor(
