@@ -4,10 +4,16 @@
 // Everything is measured in one run; figures are medians. Other work on the machine makes them meaningless.
 
 import { coldStart } from './cold-start.js';
+import { convolutionStep } from './convolution-step.js';
 import { graphBuilding } from './graph-building.js';
 import { trainingStep } from './training-step.js';
 
-const BENCHES = { 'training-step': trainingStep, 'graph-building': graphBuilding, 'cold-start': coldStart };
+const BENCHES = {
+  'training-step': trainingStep,
+  'convolution-step': convolutionStep,
+  'graph-building': graphBuilding,
+  'cold-start': coldStart,
+};
 
 const [only] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const json = process.argv.includes('--json');

@@ -1,14 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-
-/** The same for both: without it the system clears and maps large blocks anew in every step. */
-const MALLOC = { MALLOC_MMAP_THRESHOLD_: String(4 * 2 ** 30), MALLOC_TRIM_THRESHOLD_: String(16 * 2 ** 30) };
+import { runNode, runTorch } from './measured-process.js';
 
 /** One training step of 6 layers × 384, batch 16 × 128 tokens, AdamW, without dropout. */
 export async function trainingStep() {
-  const lathe = runJson(process.execPath, [here('training-step-worker.js')]);
-  if (lathe === undefined) throw new Error('the training step did not run');
-  const torch = hasTorch() ? runJson('python3', [here('training-step-torch.py')]) : undefined;
+  const lathe = runNode('training-step-worker.js');
+  const torch = runTorch('training-step-torch.py');
   const share = lathe.gigaflops / (lathe.milliseconds / 1000) / lathe.matMulGigaflopsPerSecond;
   return [
     { what: 'MatMul, 8 independent 1024³', value: lathe.matMulGigaflopsPerSecond, unit: 'GFLOP/s' },
@@ -24,19 +19,4 @@ export async function trainingStep() {
           { what: 'PyTorch time ÷ Lathe time', value: torch.milliseconds / lathe.milliseconds, bar: '≥ 1.0' },
         ]),
   ];
-}
-
-function hasTorch() {
-  return spawnSync('python3', ['-c', 'import torch'], { stdio: 'ignore' }).status === 0;
-}
-
-function runJson(command, args) {
-  const { status, stdout, stderr } = spawnSync(command, args, { env: { ...process.env, ...MALLOC }, encoding: 'utf8' });
-  if (status === 0) return JSON.parse(stdout.trim().split('\n').at(-1));
-  process.stderr.write(`${args[0]}: ${stderr.slice(-500)}\n`);
-  return undefined;
-}
-
-function here(name) {
-  return fileURLToPath(new URL(name, import.meta.url));
 }

@@ -1,0 +1,24 @@
+import { runNode, runTorch } from './measured-process.js';
+
+const NETWORKS = [
+  { name: 'resnet18', title: 'ResNet-18, 64 × 64', bar: '≥ 0.7' },
+  { name: 'mobilenet-v3-small', title: 'MobileNetV3-small, 96 × 96', bar: '≥ 0.4' },
+];
+
+/** One training step of a convolutional network at batch 32: batch normalization by the batch, AdamW, no clipping. */
+export async function convolutionStep() {
+  return NETWORKS.flatMap(({ name, title, bar }) => {
+    const lathe = runNode('convolution-step-worker.js', name);
+    const torch = runTorch('convolution-step-torch.py', name);
+    return [
+      { what: title, value: lathe.milliseconds, unit: 'ms' },
+      { what: `${title}, peak memory`, value: lathe.peakMegabytes, unit: 'MB' },
+      ...(torch === undefined
+        ? [{ what: `${title}, PyTorch`, value: 'not installed' }]
+        : [
+            { what: `${title}, PyTorch ${torch.version}, ${torch.format}`, value: torch.milliseconds, unit: 'ms' },
+            { what: `${title}, PyTorch time ÷ Lathe time`, value: torch.milliseconds / lathe.milliseconds, bar },
+          ]),
+    ];
+  });
+}
