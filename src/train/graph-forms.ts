@@ -1,15 +1,7 @@
 import { LatheError } from '../base/errors.ts';
-import {
-  expandContribOperators,
-  formatType,
-  inferShapes,
-  inferTypes,
-  liftConstants,
-  type Model,
-  opsetOf,
-  unrollRecurrentOperators,
-} from '../graph/index.ts';
+import { formatType, inferShapes, inferTypes, liftConstants, type Model, opsetOf } from '../graph/index.ts';
 import { attachHead, bufferUpdates, replaceHead, trainingForm } from '../nn/index.ts';
+import { prepareModel } from './prepare-model.ts';
 import type { Forms } from './tasks/trainable-task.ts';
 import { trainableParameters } from './trainable.ts';
 
@@ -51,7 +43,7 @@ export function graphForms(given: Model, options: GraphFormsOptions): GraphForms
     const known = before.get(name);
     return value.dtype === 'float32' && (known === undefined || known.content !== value.content);
   });
-  const prepared = inferShapes(prepare(headed)).model;
+  const prepared = inferShapes(prepareModel(headed)).model;
   const trained = new Set(trainableParameters(prepared, options.freeze));
   const training = trainingForm(prepared, {
     frozen: (node) => options.freezeBatchNorm === true || !node.inputs.slice(1, 3).some((name) => trained.has(name)),
@@ -90,7 +82,7 @@ function withHead(model: Model, { classes, head, keepHead = false, mask, seed = 
     );
   }
   const attached = (): Headed => {
-    const supported = (opsetOf(model) ?? 0) >= 13 ? model : prepare(model);
+    const supported = (opsetOf(model) ?? 0) >= 13 ? model : prepareModel(model);
     const result = attachHead(supported, { classes, output, seed, ...(mask !== undefined && { mask }) });
     return { model: result, output: result.graph.outputs[0]!.name };
   };
@@ -129,10 +121,4 @@ function withoutInitializerInputs(model: Model): Model {
   const { graph } = model;
   const inputs = graph.inputs.filter(({ name }) => !graph.initializers.has(name));
   return { ...model, irVersion: Math.max(4, model.irVersion), graph: { ...graph, inputs } };
-}
-
-/** Standard operators that have gradients, with the weights in one place. */
-function prepare(model: Model): Model {
-  const lifted = liftConstants(model).model;
-  return unrollRecurrentOperators(expandContribOperators(lifted).model).model;
 }
