@@ -33,8 +33,10 @@ export function rowOf(split: string): (example: number) => string {
 
 /** The text that a vocabulary is learned from. */
 export function textsOf(examples: readonly Example[]): (string | readonly [string, string])[] {
-  return examples.map(({ text, textPair }) => {
+  return examples.flatMap((example) => {
+    if ('image' in example) return [];
+    const { text, textPair } = example;
     const whole = typeof text === 'string' ? text : text.join(' ');
-    return textPair === undefined ? whole : [whole, textPair];
+    return [textPair === undefined ? whole : ([whole, textPair] as const)];
   });
 }

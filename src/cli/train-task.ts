@@ -244,17 +244,19 @@ async function trainCandidate(
 ): Promise<TrainedCandidate> {
   const { task, labels, labelSmoothing, classWeights, positive } = plan;
   const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...task.defaults, ...run.settings };
-  const encoding = terminal.progress(`reading texts for ${name}`);
-  const encode = (split: 'train' | 'validation'): EncodedExamples => {
+  const encoding = terminal.progress(
+    `reading ${task.task.columns.image === undefined ? 'texts' : 'images'} for ${name}`,
+  );
+  const encode = async (split: 'train' | 'validation'): Promise<EncodedExamples> => {
     const examples = splits[split];
-    const encoded = (task.encode ?? task.task.encode)(features, examples, {
+    const encoded = await (task.encode ?? task.task.encode)(features, examples, {
       settings: task.task.settings.parse({}),
       onProgress: (done) => encoding.update(done, examples.length),
     });
     const targets = task.targets(examples, encoded, labels, rowOf(split));
     return { ...encoded, dataset: { ...encoded.dataset, columns: { ...encoded.dataset.columns, ...targets } } };
   };
-  const data = { train: encode('train'), validation: encode('validation') };
+  const data = { train: await encode('train'), validation: await encode('validation') };
   encoding.done();
   const events = train({
     model: forms.validationForm ?? forms.model,

@@ -10,6 +10,13 @@ const dataset = tensorDataset({
   token_type_ids: { kind: 'zeros', of: 'input_ids', dtype: 'int64' },
   labels: { kind: 'fixed', values: BigInt64Array.of(2n, 0n, 1n), dims: [], dtype: 'int64' },
   image: { kind: 'fixed', values: Uint8Array.of(1, 2, 3, 4, 5, 6), dims: [2], dtype: 'float32' },
+  pixel_values: {
+    kind: 'pixels',
+    values: Uint8Array.of(1, 2, 3, 4, 5, 6),
+    dims: [1, 1, 2],
+    levels: Float32Array.from({ length: 256 }, (_, level) => level / 2),
+    dtype: 'float32',
+  },
 });
 
 test('a data set survives its buffer', () => {

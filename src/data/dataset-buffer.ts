@@ -43,6 +43,13 @@ type StoredColumn =
       readonly dims: readonly number[];
       readonly dtype: Column['dtype'];
     }
+  | {
+      readonly kind: 'pixels';
+      readonly values: StoredArray;
+      readonly levels: StoredArray;
+      readonly dims: readonly number[];
+      readonly dtype: 'float32';
+    }
   | Extract<Column, { kind: 'mask' | 'zeros' }>;
 
 /** Writes a data set into one buffer, for another process or a file; equal data sets give equal bytes. */
@@ -64,7 +71,9 @@ export function serializeDataset(dataset: TensorDataset): Uint8Array<ArrayBuffer
     if (column.kind === 'ragged') {
       columns[name] = { ...column, values: place(column.values), offsets: place(column.offsets) };
     } else if (column.kind === 'fixed') columns[name] = { ...column, values: place(column.values) };
-    else columns[name] = column;
+    else if (column.kind === 'pixels') {
+      columns[name] = { ...column, values: place(column.values), levels: place(column.levels) };
+    } else columns[name] = column;
   }
   // Positions count from the end of the header, so that they do not depend on its own length.
   const header = new TextEncoder().encode(JSON.stringify({ columns }));
@@ -120,7 +129,13 @@ export function deserializeDataset(bytes: Uint8Array): TensorDataset {
       if (!(offsets instanceof Uint32Array)) return refuse(`column "${name}" has no offsets`);
       columns[name] = { ...column, values: take(column.values), offsets };
     } else if (column.kind === 'fixed') columns[name] = { ...column, values: take(column.values) };
-    else columns[name] = column;
+    else if (column.kind === 'pixels') {
+      const [values, levels] = [take(column.values), take(column.levels)];
+      if (!(values instanceof Uint8Array && levels instanceof Float32Array)) {
+        return refuse(`column "${name}" has no pixels`);
+      }
+      columns[name] = { ...column, values, levels };
+    } else columns[name] = column;
   }
   return tensorDataset(columns);
 }

@@ -19,6 +19,7 @@ export {
 export { deserializeDataset, serializeDataset } from './dataset-buffer.ts';
 export { type EncodeAllOptions, type EncodedTexts, encodeAll, encodingColumns, tokenColumns } from './encoding.ts';
 export { htmlToText } from './html-to-text.ts';
+export * from './images/index.ts';
 export { type Mail, mailText, parseMail } from './mail.ts';
 export { datasetFromFile, inspectData, type PrepareOptions, prepareDataset, type ReportedDataset } from './prepare.ts';
 export { type DataReport, type Finding, findingsOf } from './report/data-report.ts';

@@ -58,6 +58,15 @@ describe('gatherBatch', () => {
     expect(numbersOf(x!)).toEqual(expected);
   });
 
+  test('makes floats of pixels, a plane a channel', () => {
+    const levels = Float32Array.from({ length: 512 }, (_, at) => (at < 256 ? at : at - 256 + 1000));
+    const values = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+    const images = tensorDataset({ x: { kind: 'pixels', values, dims: [2, 1, 2], levels, dtype: 'float32' } });
+    const { x } = gatherBatch(images, [1, 0]);
+    expect(x!.dims).toEqual([2, 2, 1, 2]);
+    expect(numbersOf(x!)).toEqual([5, 7, 1006, 1008, 1, 3, 1002, 1004]);
+  });
+
   test('refuses rows that are not there', () => {
     expect(() => gatherBatch(dataset, [3])).toThrow(/row 3 of a data set of 3 rows/);
     expect(() => gatherBatch(dataset, [-1])).toThrow(/row -1/);
@@ -90,6 +99,19 @@ describe('tensorDataset refuses columns that do not fit', () => {
     ['offsets', { a: { ...ids, offsets: Uint32Array.of(0, 4) } }, /offsets must run from 0 to 5/],
     ['falling offsets', { a: { ...ids, offsets: Uint32Array.of(0, 4, 2, 5) } }, /offset 2 is smaller/],
     ['half floats', { a: { ...fixed(2), dtype: 'float16' } as Column }, /float16 cannot be made from a Float32Array/],
+    [
+      'too few levels',
+      {
+        a: {
+          kind: 'pixels',
+          values: new Uint8Array(2),
+          dims: [1, 1, 2],
+          levels: new Float32Array(9),
+          dtype: 'float32',
+        },
+      },
+      /"a": expected .* with 256 levels a channel, got \[1, 1, 2\] with 9/,
+    ],
     ['floats as integers', { a: { ...fixed(2), dtype: 'int64' } as Column }, /int64 cannot be made/],
   ])('%s', (_, columns, message) => {
     expect(() => tensorDataset(columns)).toThrow(message);

@@ -8,6 +8,7 @@ import {
   type TypedArray,
   tensor,
 } from '../base/index.ts';
+import { normalizePixels } from './images/preprocessing.ts';
 
 /** An element type that a column can become. */
 export type ColumnType = Exclude<DataType, 'string'>;
@@ -18,6 +19,7 @@ export type ColumnType = Exclude<DataType, 'string'>;
  * - `ragged`: row i is values[offsets[i], offsets[i + 1]); a batch is padded with `padValue` to its longest row:
  *   `[batch, longest]`.
  * - `fixed`: every row has the shape `dims`: `[batch, ...dims]`.
+ * - `pixels`: images of 8 bits, which become floats when a batch is made: `[batch, channels, height, width]`.
  * - `mask`: 1 where the ragged column `of` has values, 0 where it is padded.
  * - `zeros`: zeros in the shape of the ragged column `of`.
  *
@@ -36,6 +38,16 @@ export type Column =
       readonly values: TypedArray;
       readonly dims: readonly number[];
       readonly dtype: ColumnType;
+    }
+  | {
+      readonly kind: 'pixels';
+      /** Rows of [height, width, channels]. */
+      readonly values: Uint8Array;
+      /** [channels, height, width], as the model takes them. */
+      readonly dims: readonly number[];
+      /** What the model sees of each level of each channel: [channels, 256]. */
+      readonly levels: Float32Array;
+      readonly dtype: 'float32';
     }
   | { readonly kind: 'mask'; readonly of: string; readonly dtype: ColumnType }
   | { readonly kind: 'zeros'; readonly of: string; readonly dtype: ColumnType };
@@ -72,6 +84,7 @@ export function gatherBatch(dataset: TensorDataset, indices: ArrayLike<number>):
   const batch: Record<string, Tensor> = {};
   for (const [name, column] of Object.entries(columns)) {
     if (column.kind === 'fixed') batch[name] = gatherFixed(column, indices);
+    else if (column.kind === 'pixels') batch[name] = gatherPixels(column, indices);
     else if (column.kind === 'ragged') batch[name] = gatherRagged(column, indices);
     else batch[name] = derive(column, raggedColumn(name, column.of, columns), indices);
   }
@@ -93,15 +106,17 @@ export function lengthsOf(dataset: TensorDataset): Uint32Array {
 
 type Ragged = Extract<Column, { kind: 'ragged' }>;
 type Fixed = Extract<Column, { kind: 'fixed' }>;
+type Pixels = Extract<Column, { kind: 'pixels' }>;
 
 function rowsOf(name: string, column: Column, columns: Readonly<Record<string, Column>>): number | undefined {
   if (column.kind === 'mask' || column.kind === 'zeros') {
     raggedColumn(name, column.of, columns);
     return undefined;
   }
-  checkTypes(name, column);
+  if (column.kind === 'pixels') checkLevels(name, column);
+  else checkTypes(name, column);
   const { values } = column;
-  if (column.kind === 'fixed') {
+  if (column.kind !== 'ragged') {
     const width = sizeOf(column.dims);
     const rows = width === 0 ? 0 : values.length / width;
     if (!Number.isInteger(rows) || (width === 0 && values.length > 0)) {
@@ -122,6 +137,14 @@ function rowsOf(name: string, column: Column, columns: Readonly<Record<string, C
     throw new LatheError('invalid-data', `column "${name}": offsets must run from 0 to ${values.length}`);
   }
   return offsets.length - 1;
+}
+
+function checkLevels(name: string, { dims, levels }: Pixels): void {
+  if (dims.length === 3 && levels.length === dims[0]! * 256) return;
+  throw new LatheError(
+    'invalid-data',
+    `column "${name}": expected [channels, height, width] with 256 levels a channel, got ${formatDims(dims)} with ${levels.length}`,
+  );
 }
 
 function checkTypes(name: string, { values, dtype }: Ragged | Fixed): void {
@@ -167,6 +190,16 @@ function gatherFixed({ values, dims, dtype }: Fixed, indices: ArrayLike<number>)
     target.copy(row * width, values, indices[row]! * width, (indices[row]! + 1) * width);
   }
   return tensor(dtype, [indices.length, ...dims], target.data);
+}
+
+function gatherPixels({ values, dims, levels }: Pixels, indices: ArrayLike<number>): Tensor {
+  const size = sizeOf(dims);
+  const data = new Float32Array(indices.length * size);
+  for (let row = 0; row < indices.length; row++) {
+    const start = indices[row]! * size;
+    normalizePixels(values.subarray(start, start + size), levels, data.subarray(row * size, (row + 1) * size));
+  }
+  return tensor('float32', [indices.length, ...dims], data);
 }
 
 function gatherRagged(column: Ragged, indices: ArrayLike<number>): Tensor {

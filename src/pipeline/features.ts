@@ -11,11 +11,14 @@ import {
   tokenColumns,
   type Vectorizer,
 } from '../data/index.ts';
+import { type ImageFeatures, imageFeatures, PREPROCESSOR_FILE, parsePreprocessor } from './image-features.ts';
 import type { FeaturesSpec } from './manifest.ts';
 
-/** Turns texts into the inputs of a model: what a package declares, made ready. */
-export interface FeatureExtractor {
-  readonly spec: FeaturesSpec;
+/** Turns examples into the inputs of a model: what a package declares, made ready. */
+export type FeatureExtractor = TextFeatures | ImageFeatures;
+
+export interface TextFeatures {
+  readonly spec: SpecOf<'tokens' | 'n-grams'>;
   /** What makes tokens, where the model takes tokens. */
   readonly tokenizer?: Tokenizer;
   /** Rows in the order of the texts. */
@@ -34,7 +37,7 @@ export const TOKENIZER_FILE = 'tokenizer.json';
 export const TOKENIZER_CONFIG_FILE = 'tokenizer_config.json';
 export const VECTORIZER_FILE = 'vectorizer.json';
 
-type SpecOf<Kind extends FeaturesSpec['kind']> = Extract<FeaturesSpec, { kind: Kind }>;
+export type SpecOf<Kind extends FeaturesSpec['kind']> = Extract<FeaturesSpec, { kind: Kind }>;
 
 /** The extractor that `spec` describes, from the files beside it. */
 export async function loadFeatures(
@@ -45,13 +48,16 @@ export async function loadFeatures(
     const [file, config] = await Promise.all([read(TOKENIZER_FILE), read(TOKENIZER_CONFIG_FILE)]);
     return loadTokenizer(file, JSON.parse(config) as TokenizerConfigFile);
   };
+  if (spec.kind === 'image') {
+    return imageFeatures(spec, parsePreprocessor(await read(PREPROCESSOR_FILE), spec.channels));
+  }
   if (spec.kind === 'tokens') return tokenFeatures(spec, await tokenizer());
   const vectorizer = loadVectorizer(await read(VECTORIZER_FILE));
   return ngramFeatures(spec, vectorizer, spec.maxLength === undefined ? undefined : await tokenizer());
 }
 
 /** Token ids for a transformer. */
-export function tokenFeatures(spec: SpecOf<'tokens'>, tokenizer: Tokenizer): FeatureExtractor {
+export function tokenFeatures(spec: SpecOf<'tokens'>, tokenizer: Tokenizer): TextFeatures {
   const { paddingId } = tokenizer;
   if (paddingId === undefined) {
     throw new LatheError('unsupported', 'the tokenizer has no padding token', {
@@ -70,11 +76,7 @@ export function tokenFeatures(spec: SpecOf<'tokens'>, tokenizer: Tokenizer): Fea
 }
 
 /** TF-IDF weights of word n-grams, for the linear model. `tokenizer` measures the part to read, where `spec` limits it. */
-export function ngramFeatures(
-  spec: SpecOf<'n-grams'>,
-  vectorizer: Vectorizer,
-  tokenizer?: Tokenizer,
-): FeatureExtractor {
+export function ngramFeatures(spec: SpecOf<'n-grams'>, vectorizer: Vectorizer, tokenizer?: Tokenizer): TextFeatures {
   const { maxLength } = spec;
   const read = (input: TextOrPair): string => {
     // The words of a pair in one bag: what a baseline can know of it.

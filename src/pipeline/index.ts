@@ -4,12 +4,14 @@ export {
   type FeatureExtractor,
   loadFeatures,
   ngramFeatures,
+  type TextFeatures,
   type TextOrPair,
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
   tokenFeatures,
   VECTORIZER_FILE,
 } from './features.ts';
+export { type ImageFeatures, type ImageInput, imageFeatures, PREPROCESSOR_FILE } from './image-features.ts';
 export { type FeaturesSpec, MANIFEST_FILE, type Manifest, manifestSchema } from './manifest.ts';
 export { MODEL_FILE, openPackage, type Package, type PackageContents, writePackage } from './package.ts';
 export {
@@ -23,5 +25,15 @@ export {
 } from './pipeline.ts';
 export { sigmoid, softmax } from './scores.ts';
 export { encodeInWindows } from './tasks/fill-mask.ts';
-export type { EncodedExamples, Example, RowOutput, Task, TaskColumns, TaskContext } from './tasks/task.ts';
+export {
+  type EncodedExamples,
+  type Example,
+  type ImageExample,
+  type RowOutput,
+  type Task,
+  type TaskColumns,
+  type TaskContext,
+  type TextExample,
+  tokensOf,
+} from './tasks/task.ts';
 export { type AnswerOf, type ReadingOf, TASK_NAMES, TASKS, type TaskName } from './tasks/tasks.ts';

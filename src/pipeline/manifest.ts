@@ -12,6 +12,12 @@ export const featuresSchema = z.discriminatedUnion('kind', [
    * a text that so many tokens of tokenizer.json cover: what a transformer beside it reads.
    */
   z.strictObject({ kind: z.literal('n-grams'), maxLength: z.int().positive().optional() }),
+  /** preprocessor_config.json: images, as `input` takes them, [batch, channels, height, width]. */
+  z.strictObject({
+    kind: z.literal('image'),
+    input: z.string(),
+    channels: z.union([z.literal(1), z.literal(3)]),
+  }),
 ]);
 export type FeaturesSpec = z.infer<typeof featuresSchema>;
 
@@ -30,8 +36,8 @@ export const manifestSchema = z.strictObject({
   /** The class that a two-class task is about. */
   positive: z.string().optional(),
   pipeline: z.strictObject({
-    /** What one input is: plain text, or a mail whose From, Subject and body become the text. */
-    input: z.enum(['text', 'mail']),
+    /** What one input is: plain text, a mail whose From, Subject and body become the text, or an image file. */
+    input: z.enum(['text', 'mail', 'image']),
     steps: z.array(textStepSchema),
     /** The same for the second text of a pair. */
     pairSteps: z.array(textStepSchema).optional(),

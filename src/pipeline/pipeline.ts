@@ -1,5 +1,13 @@
 import { LatheError } from '../base/index.ts';
-import { bucketedBatches, gatherBatch, lengthsOf, parseMail, type TextStep, textCleaner } from '../data/index.ts';
+import {
+  bucketedBatches,
+  gatherBatch,
+  lengthsOf,
+  parseMail,
+  type TextStep,
+  tensorDataset,
+  textCleaner,
+} from '../data/index.ts';
 import { openSession, type Session, type SessionOptions } from '../runtime/index.ts';
 import { type FeatureExtractor, loadFeatures } from './features.ts';
 import type { Manifest } from './manifest.ts';
@@ -22,7 +30,7 @@ export interface Pipeline<Reading = unknown, Answer = unknown> {
   close(): Promise<void>;
 }
 
-/** A text alone, or with a second one. */
+/** For a model of texts a text; for one of images the path of an image file. */
 export type Input = string | Example;
 
 export interface Readings<Reading> {
@@ -84,25 +92,50 @@ export function pipelineOver<Reading, Answer>({
   const settings = task.settings.parse(pipeline.settings ?? {});
   const clean = textCleaner(pipeline.steps as TextStep[]);
   const cleanPair = textCleaner((pipeline.pairSteps ?? []) as TextStep[]);
-  const asUsed = async ({ text, textPair, ...rest }: Example): Promise<Example> => ({
-    ...rest,
-    text:
-      typeof text !== 'string'
-        ? text
-        : clean(pipeline.input === 'mail' && looksLikeMail(text) ? (await parseMail(text)).text : text),
-    ...(textPair !== undefined && { textPair: cleanPair(textPair) }),
-  });
+  const asUsed = async (example: Example): Promise<Example> => {
+    if ('image' in example) return example;
+    const { text, textPair, ...rest } = example;
+    return {
+      ...rest,
+      text:
+        typeof text !== 'string'
+          ? text
+          : clean(pipeline.input === 'mail' && looksLikeMail(text) ? (await parseMail(text)).text : text),
+      ...(textPair !== undefined && { textPair: cleanPair(textPair) }),
+    };
+  };
+  const exampleOf = (input: Input): Example =>
+    typeof input !== 'string' ? input : task.columns.image === undefined ? { text: input } : { image: input };
   const contextOf = (encoded: EncodedExamples): TaskContext => ({ labels, encoded, settings });
   const readAs = async <Other>(
     reader: Task<Other>,
     inputs: readonly Input[],
     options: PredictOptions = {},
   ): Promise<Readings<Other>> => {
-    const { batchSize = reader.batchSize ?? 32, prepared = false, onProgress, signal } = options;
+    const { prepared = false, onProgress } = options;
     const examples = inputs.map(exampleOf);
-    const encoded = reader.encode(features, prepared ? examples : await Promise.all(examples.map(asUsed)), {
-      settings,
-    });
+    const used = prepared ? examples : await Promise.all(examples.map(asUsed));
+    const { encodedAtATime = used.length } = reader;
+    if (used.length <= encodedAtATime)
+      return readEncoded(reader, await reader.encode(features, used, { settings }), options);
+    const rows: Other[] = [];
+    let truncated = 0;
+    for (let start = 0; start < used.length; start += encodedAtATime) {
+      const some = used.slice(start, start + encodedAtATime);
+      const { onProgress: _, ...rest } = options;
+      const part = await readEncoded(reader, await reader.encode(features, some, { settings }), rest);
+      rows.push(...part.rows);
+      truncated += part.encoded.truncated;
+      onProgress?.(rows.length, used.length);
+    }
+    // The inputs are let go: that is why they were made part by part.
+    return { rows, encoded: { dataset: tensorDataset({}), truncated } };
+  };
+  const readEncoded = async <Other>(
+    reader: Task<Other>,
+    encoded: EncodedExamples,
+    { batchSize = reader.batchSize ?? 32, onProgress, signal }: PredictOptions,
+  ): Promise<Readings<Other>> => {
     const { dataset } = encoded;
     const context = contextOf(encoded);
     const rows = new Array<Other>(dataset.size);
@@ -144,10 +177,6 @@ export function pipelineOver<Reading, Answer>({
     predict: async (inputs, options) => answers(inputs, await readAs(task, inputs, options)),
     close: () => session.close(),
   };
-}
-
-function exampleOf(input: Input): Example {
-  return typeof input === 'string' ? { text: input } : input;
 }
 
 /** Header lines, then an empty line: a mail as it is stored, and not a text that someone typed. */

@@ -3,7 +3,7 @@ import { LatheError } from '../../base/index.ts';
 import { type Encoding, type Tokenizer, windowsOf } from '../../data/index.ts';
 import type { FeatureExtractor } from '../features.ts';
 import { softmax } from '../scores.ts';
-import { datasetOf, type EncodedExamples, type Example, type Task, tokensOf } from './task.ts';
+import { datasetOf, type EncodedExamples, type Task, type TextExample, tokensOf } from './task.ts';
 
 export interface FilledMask {
   /** The text with the likeliest token in place of each mask. */
@@ -28,7 +28,7 @@ interface EncodedWithMasks extends EncodedExamples {
 const settings = z.strictObject({ candidates: z.int().min(1).max(100).default(5) });
 
 /** The tokens behind the masks of a text. */
-export const fillMask: Task<MaskReading, FilledMask> = {
+export const fillMask: Task<MaskReading, FilledMask, TextExample> = {
   name: 'fill-mask',
   tag: 'fill-mask',
   summary: 'find the words behind the masks of a text',
@@ -77,7 +77,7 @@ export const fillMask: Task<MaskReading, FilledMask> = {
 };
 
 /** Texts in windows, so that nothing of them is left out: what a masked language model is trained on and measured on. */
-export function encodeInWindows(features: FeatureExtractor, examples: readonly Example[]): EncodedExamples {
+export function encodeInWindows(features: FeatureExtractor, examples: readonly TextExample[]): EncodedExamples {
   const { tokenizer, spec } = tokensOf(features, 'fill-mask');
   const owners: number[] = [];
   const encodings: Encoding[] = [];
@@ -102,6 +102,6 @@ function likeliest(logits: Float32Array, count: number): { id: number; score: nu
   return best.map((id) => ({ id, score: scores[id]! }));
 }
 
-function whole(text: Example['text']): string {
+function whole(text: TextExample['text']): string {
   return typeof text === 'string' ? text : text.join(' ');
 }

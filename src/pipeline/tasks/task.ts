@@ -10,10 +10,13 @@ import {
   type Value,
 } from '../../data/index.ts';
 import type { FeatureExtractor } from '../features.ts';
+import type { ImageInput } from '../image-features.ts';
 import type { FeaturesSpec } from '../manifest.ts';
 
 /** What one row of data, or one thing that a user asks about, is to a task. */
-export interface Example {
+export type Example = TextExample | ImageExample;
+
+export interface TextExample {
   /** A text, or the words of one. */
   readonly text: string | readonly string[];
   /** The second text of a pair. */
@@ -22,9 +25,16 @@ export interface Example {
   readonly label?: Value;
 }
 
-/** Columns of data by what they are to a task. */
+export interface ImageExample {
+  readonly image: ImageInput;
+  /** The truth, as the column of the label has it. */
+  readonly label?: Value;
+}
+
+/** Columns of data by what they are to a task: what is to be judged is a text or an image. */
 export interface TaskColumns {
-  readonly text: string;
+  readonly text?: string;
+  readonly image?: string;
   readonly textPair?: string | undefined;
   readonly label?: string | undefined;
 }
@@ -55,7 +65,7 @@ export interface TaskContext {
  * What a model is to do: the half that production needs. The half that learns and measures is a record of the same name
  * in `train/tasks`, which has this one inside.
  */
-export interface Task<Reading = unknown, Answer = unknown> {
+export interface Task<Reading = unknown, Answer = unknown, Of extends Example = Example> {
   readonly name: string;
   /** The name that Hugging Face has for it. */
   readonly tag: string;
@@ -73,16 +83,18 @@ export interface Task<Reading = unknown, Answer = unknown> {
   readonly settings: z.ZodType<Readonly<Record<string, unknown>>>;
   /** Rows at a time, where the outputs are large. Default 32. */
   readonly batchSize?: number;
+  /** Examples that are made inputs at a time, where inputs are large. Default: all of them. */
+  readonly encodedAtATime?: number;
   /** The inputs of the model. */
   encode(
     features: FeatureExtractor,
-    examples: readonly Example[],
+    examples: readonly Of[],
     options: { readonly settings: TaskContext['settings']; readonly onProgress?: (done: number) => void },
-  ): EncodedExamples;
+  ): EncodedExamples | Promise<EncodedExamples>;
   /** What the model says of row `index`. */
   read(outputs: readonly RowOutput[], index: number, context: TaskContext): Reading;
   /** The answer to an example, from the readings of its rows, of which the first is row `first`. */
-  answer(readings: readonly Reading[], example: Example, context: TaskContext, first: number): Answer;
+  answer(readings: readonly Reading[], example: Of, context: TaskContext, first: number): Answer;
   /** The JSON of an answer. */
   readonly answerSchema: z.ZodType<Answer>;
   /** An answer on a line of text. */
@@ -92,9 +104,10 @@ export interface Task<Reading = unknown, Answer = unknown> {
 /** Texts and pairs of texts, for tasks whose model reads them whole. */
 export function encodeTexts(
   features: FeatureExtractor,
-  examples: readonly Example[],
+  examples: readonly TextExample[],
   options: { readonly onProgress?: (done: number) => void },
 ): EncodedExamples {
+  if ('preprocessing' in features) throw new LatheError('unsupported', 'a model of images cannot read texts');
   return features.extract(
     examples.map(({ text, textPair }) => {
       const whole = typeof text === 'string' ? text : text.join(' ');
@@ -106,9 +119,11 @@ export function encodeTexts(
 
 /** What makes tokens. Throws 'unsupported' for features without tokens. */
 export function tokensOf(
-  { spec, tokenizer }: FeatureExtractor,
+  features: FeatureExtractor,
   task: string,
 ): { readonly tokenizer: Tokenizer; readonly spec: Extract<FeaturesSpec, { kind: 'tokens' }> } {
+  const { spec } = features;
+  const tokenizer = 'preprocessing' in features ? undefined : features.tokenizer;
   if (spec.kind === 'tokens' && tokenizer !== undefined) return { tokenizer, spec };
   throw new LatheError('unsupported', `${task} needs a model of tokens, got one of ${spec.kind}`);
 }

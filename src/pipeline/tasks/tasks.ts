@@ -1,4 +1,5 @@
 import { fillMask } from './fill-mask.ts';
+import { imageClassification } from './image-classification.ts';
 import { multiLabelClassification } from './multi-label-classification.ts';
 import type { Task } from './task.ts';
 import { textClassification } from './text-classification.ts';
@@ -10,6 +11,7 @@ export const TASKS = {
   'multi-label-classification': multiLabelClassification,
   'text-regression': textRegression,
   'fill-mask': fillMask,
+  'image-classification': imageClassification,
 } as const satisfies Readonly<Record<string, Task>>;
 
 export type TaskName = keyof typeof TASKS;

@@ -53,7 +53,7 @@ const PARTS = {
 
 async function train(name: string, options: { stopAfter?: number; resume?: boolean } = {}): Promise<Buffer> {
   const names = { predictions: 'logits', labels: 'labels' };
-  const encoded = fillMask.encode!(features, examples, { settings });
+  const encoded = await fillMask.encode!(features, examples, { settings });
   let asked = 0;
   await runLoop(
     {

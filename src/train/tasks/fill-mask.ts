@@ -1,5 +1,5 @@
 import { LatheError } from '../../base/index.ts';
-import { continuationIds, gatherBatch, type MaskTokens, maskTokens, type Tokenizer } from '../../data/index.ts';
+import { continuationIds, gatherBatch, type MaskTokens, maskTokens } from '../../data/index.ts';
 import { perplexity } from '../../metrics/index.ts';
 import { crossEntropy, fromConfig } from '../../nn/index.ts';
 import {
@@ -8,6 +8,8 @@ import {
   type FeatureExtractor,
   TASKS,
   type Task,
+  type TextExample,
+  tokensOf,
 } from '../../pipeline/index.ts';
 import type { TrainableTask } from './trainable-task.ts';
 
@@ -31,7 +33,7 @@ export const fillMask: TrainableTask<HiddenTokens> = {
   reader: {
     ...(TASKS['fill-mask'] as unknown as Task<HiddenTokens>),
     encode(features, examples): MaskedExamples {
-      const encoded = encodeInWindows(features, examples);
+      const encoded = encodeInWindows(features, examples as readonly TextExample[]);
       const rules = maskingOf(features, false);
       const { dataset } = encoded;
       const column = dataset.columns.input_ids!;
@@ -103,7 +105,7 @@ export const fillMask: TrainableTask<HiddenTokens> = {
 };
 
 function maskingOf(features: FeatureExtractor, wholeWords: boolean): MaskTokens {
-  const tokenizer = features.tokenizer as Tokenizer;
+  const { tokenizer } = tokensOf(features, 'fill-mask');
   const { maskId, specialIds, vocabularySize } = tokenizer;
   if (maskId === undefined) {
     throw new LatheError('unsupported', 'the tokenizer has no token to hide others behind', {

@@ -77,8 +77,10 @@ export interface Details extends Pick<Evaluation, 'curves' | 'scores'> {
   readonly mistakes?: readonly WorstMistake[];
 }
 
-/** The text of an example, for people. */
-export function textOfExample({ text, textPair }: Example): string {
+/** An example in words, for people: its text, or the file of its image. */
+export function textOfExample(example: Example): string {
+  if ('image' in example) return typeof example.image === 'string' ? example.image : 'an image';
+  const { text, textPair } = example;
   const whole = typeof text === 'string' ? text : text.join(' ');
   return textPair === undefined ? whole : `${whole} ⁄ ${textPair}`;
 }

@@ -1,5 +1,6 @@
 import type { TaskName } from '../../pipeline/index.ts';
 import { fillMask } from './fill-mask.ts';
+import { imageClassification } from './image-classification.ts';
 import { multiLabelClassification } from './multi-label-classification.ts';
 import { textClassification } from './text-classification.ts';
 import { textRegression } from './text-regression.ts';
@@ -11,4 +12,5 @@ export const TRAINABLE_TASKS: Readonly<Record<TaskName, TrainableTask>> = {
   'multi-label-classification': multiLabelClassification,
   'text-regression': textRegression,
   'fill-mask': fillMask,
+  'image-classification': imageClassification,
 };

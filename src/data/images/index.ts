@@ -1,0 +1,16 @@
+export {
+  type DecodeImageOptions,
+  decodeImage,
+  IMAGE_EXTENSIONS,
+  IMAGE_FORMATS,
+  type ImageFacts,
+  imageFacts,
+} from './decode.ts';
+export {
+  type ImagePreprocessing,
+  imagePreprocessing,
+  normalizePixels,
+  type PreprocessorConfig,
+} from './preprocessing.ts';
+export { centerCrop, type RawImage, withChannels } from './raw-image.ts';
+export { type Resample, resize } from './resize.ts';

@@ -1,0 +1,15 @@
+import { LatheError } from '../../base/index.ts';
+import { TASKS } from '../../pipeline/index.ts';
+import { classificationOf } from './classification.ts';
+import type { TrainableTask } from './trainable-task.ts';
+
+export const imageClassification: TrainableTask<Float64Array> = {
+  ...classificationOf(TASKS['image-classification']),
+  config: { className: 'ForImageClassification', problemType: 'single_label_classification' },
+  head: 'sequence-classification',
+  transformer() {
+    throw new LatheError('unsupported', 'image-classification: a transformer over texts cannot see images', {
+      hint: 'Name an architecture for images with --arch, or a model of images with --model.',
+    });
+  },
+};
