@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { asIoError } from '../base/atomic-write.ts';
 import { LatheError } from '../base/index.ts';
+import { lock } from '../base/lock.ts';
 import { type BatchStep, serializeDataset, type TensorDataset } from '../data/index.ts';
 import { encodeModel, liftConstants, type Model, writeModel } from '../graph/index.ts';
 import { attachLoss, type Loss } from '../nn/index.ts';
@@ -44,8 +45,8 @@ export interface TrainOptions {
  * Trains a model in a process of its own. Iterate to start it: events arrive as it goes on, the last is `end`. The
  * best parameters are then in `checkpoints/best.safetensors` of the run's folder: `trainedModel` puts them in place.
  *
- * Throws LatheError('diverged') when the loss is no longer finite, 'usage' for settings out of range or a checkpoint of
- * another run, and 'internal' when the process dies.
+ * Throws LatheError('diverged') when the loss is no longer finite, 'usage' for settings out of range, a checkpoint of
+ * another run or a folder that another process trains in, and 'internal' when the process dies.
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, void> {
   const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...options.settings };
@@ -55,12 +56,23 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
   }
   const folder = resolve(options.folder);
   await mkdir(folder, { recursive: true });
-  const jobFolder = await makeJobFolder(folder);
+  const unlock = await lock(join(folder, '.lock'), {
+    waiting(pid) {
+      throw new LatheError('usage', `process ${pid} is training in "${options.folder}"`, {
+        hint: 'Wait for it to end, or choose another folder for this run.',
+      });
+    },
+  });
   try {
-    await writeJob(jobFolder, folder, options, settings);
-    yield* runProcess(jobFolder, options.signal);
+    const jobFolder = await makeJobFolder(folder);
+    try {
+      await writeJob(jobFolder, folder, options, settings);
+      yield* runProcess(jobFolder, options.signal);
+    } finally {
+      await rm(jobFolder, { recursive: true, force: true });
+    }
   } finally {
-    await rm(jobFolder, { recursive: true, force: true });
+    await unlock();
   }
 }
 

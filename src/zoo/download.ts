@@ -4,9 +4,9 @@ import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { asIoError } from '../base/atomic-write.ts';
 import { LatheError } from '../base/errors.ts';
+import { withLock } from '../base/lock.ts';
 import { type Answer, ask, type Manners, statusFailure, TryAgain, withRetries } from './ask.ts';
 import { type Digest, digestOf } from './digest.ts';
-import { withLock } from './lock.ts';
 import { formatBytes } from './sizes.ts';
 
 export interface Download {

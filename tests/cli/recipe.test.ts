@@ -127,6 +127,28 @@ describe('a recipe', () => {
   });
 });
 
+describe('two runs at once', () => {
+  it('of a recipe: one waits, and keeps what the other made', async () => {
+    writeMessages(at('both.csv'));
+    writeFileSync(
+      at('both.yaml'),
+      'name: both\nsteps: [{ use: train, with: { data: both.csv, arch: linear, baseline: false, out: both } }]\n',
+    );
+    const both = await Promise.all([0, 1].map(() => lathe(folder, ['run', 'both.yaml'])));
+    expect(both.map(({ code }) => code)).toEqual([0, 0]);
+    expect(both.filter(({ stderr }) => /process \d+ runs this recipe: waiting/.test(stderr))).toHaveLength(1);
+    expect(both.filter(({ stderr }) => stderr.includes('nothing changed, kept'))).toHaveLength(1);
+  });
+
+  it('of a training in the same folder: the second is refused', async () => {
+    const train = ['train', '--data', 'both.csv', '--arch', 'linear', '--no-baseline', '--run', 'runs/shared'];
+    const both = await Promise.all(['one', 'two'].map((out) => lathe(folder, [...train, '--out', out])));
+    expect(both.map(({ code }) => code).sort()).toEqual([0, 2]);
+    expect(both.find(({ code }) => code === 2)!.stderr).toMatch(/process \d+ is training in ".*shared"/);
+    expect(listed(at('runs', 'shared')).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+});
+
 describe('an interrupted recipe', () => {
   it('goes on from the checkpoint of its training, unless that is to be another', async () => {
     const write = (seed: number): void =>

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../base/atomic-write.ts';
+import { withLock } from '../../base/lock.ts';
+import type { Terminal } from '../terminal.ts';
 
 const fingerprints = z.record(z.string(), z.strictObject({ listing: z.string(), content: z.string() }));
 
@@ -44,6 +46,14 @@ export interface Memory {
 /** Where a recipe's memory is kept. */
 export function memoryPath(recipe: string): string {
   return join('runs', '.recipes', `${recipe}.json`);
+}
+
+/** Runs `work` while no other process runs the recipe: what one makes, the other reads. */
+export function withRecipe<T>(recipe: string, terminal: Terminal, work: () => Promise<T>): Promise<T> {
+  return withLock(join('runs', '.recipes', `${recipe}.lock`), work, {
+    signal: terminal.signal,
+    waiting: (pid) => terminal.say(`process ${pid} runs this recipe: waiting for it to end`),
+  });
 }
 
 /** What is remembered of a recipe. A file that cannot be read means that nothing is. */

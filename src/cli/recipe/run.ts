@@ -3,7 +3,7 @@ import type { Terminal } from '../terminal.ts';
 import { latheVersion } from '../versions.ts';
 import { asJson, goesOn, refuseMissing, sourcesOf, whyRun } from './changes.ts';
 import { type Fingerprint, fingerprint } from './fingerprint.ts';
-import { type Attempt, type Memory, type RememberedStep, recall, remember } from './memory.ts';
+import { type Attempt, type Memory, type RememberedStep, recall, remember, withRecipe } from './memory.ts';
 import type { Recipe, Step } from './schema.ts';
 
 /** What became of a step in this run. */
@@ -57,6 +57,10 @@ export async function runRecipe(
   terminal: Terminal,
 ): Promise<StepOutcome[]> {
   refuseMissing(recipe.steps, path);
+  return withRecipe(recipe.name, terminal, () => runSteps(recipe, force, terminal));
+}
+
+async function runSteps(recipe: Recipe, force: boolean, terminal: Terminal): Promise<StepOutcome[]> {
   let memory = await recall(recipe.name);
   const outcomes: StepOutcome[] = [];
   for (const [index, step] of recipe.steps.entries()) {

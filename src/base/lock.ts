@@ -4,7 +4,7 @@ import { link, mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/p
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asIoError } from '../base/atomic-write.ts';
+import { asIoError } from './atomic-write.ts';
 
 interface Holder {
   readonly token: string;
@@ -17,30 +17,41 @@ const HEARTBEAT_MS = 5_000;
 const SILENT_MS = 60_000;
 const POLL_MS = 100;
 
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called once when another process holds the lock; what it throws ends the waiting. */
+  readonly waiting?: ((pid: number) => void) | undefined;
+}
+
 /**
- * Runs `work` while no other process holds the lock at `path`. A lock is a file that says who holds it and is touched
- * every five seconds; one whose process is gone is taken over at once, so that a killed process blocks nobody.
+ * Waits until no other process holds the lock at `path`, takes it, and gives the function that lets it go. A lock is a
+ * file that says who holds it and is touched every five seconds; one whose process is gone is taken over at once, so that
+ * a killed process blocks nobody.
  *
  * Node has no lock that the system takes back, so that two processes can in rare cases both believe to hold one: what is
  * done under it must be harmless then, as writing the same content and renaming it into place is.
  */
-export async function withLock<T>(
-  path: string,
-  work: () => Promise<T>,
-  { signal, waiting }: { signal?: AbortSignal | undefined; waiting?: ((pid: number) => void) | undefined } = {},
-): Promise<T> {
+export async function lock(path: string, { signal, waiting }: LockOptions = {}): Promise<() => Promise<void>> {
   await mkdir(dirname(path), { recursive: true }).catch((cause) => {
     throw asIoError(path, cause);
   });
   const own: Holder = { token: randomUUID(), pid: process.pid, machine: machineName() };
   await acquire(path, own, signal, waiting);
   const heartbeat = setInterval(() => void touch(path), HEARTBEAT_MS).unref();
-  try {
-    return await work();
-  } finally {
+  return async () => {
     clearInterval(heartbeat);
     // Someone who took us for dead has it now.
     if ((await holderOf(path))?.token === own.token) await rm(path, { force: true });
+  };
+}
+
+/** Runs `work` while holding the {@link lock} at `path`. */
+export async function withLock<T>(path: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
+  const unlock = await lock(path, options);
+  try {
+    return await work();
+  } finally {
+    await unlock();
   }
 }
 
