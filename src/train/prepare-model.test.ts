@@ -2,7 +2,17 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../autodiff/index.ts';
 import { numbersOf, random, sizeOf, type Tensor, tensorFrom } from '../base/index.ts';
-import { check, GraphBuilder, inferShapes, int, type Model, opsetOf, readModel, tensorInfo } from '../graph/index.ts';
+import {
+  check,
+  GraphBuilder,
+  inferShapes,
+  int,
+  type Model,
+  opsetOf,
+  readModel,
+  string,
+  tensorInfo,
+} from '../graph/index.ts';
 import { attachLoss, crossEntropy, replaceHead, trainingForm } from '../nn/index.ts';
 import { openSession } from '../runtime/index.ts';
 import { prepareModel, trainability, trainableParameters } from './index.ts';
@@ -94,24 +104,36 @@ describe.each([
   });
 });
 
-it('writes fused and recurrent operators of an old operator set in standard ones', async () => {
-  const build = new GraphBuilder();
-  const x = build.input('x', 'float32', [3, 2, 4]);
-  const weights = [noise([1, 12, 4]), noise([1, 12, 3])].map((value, index) => build.initializer(`w${index}`, value));
-  const [, last] = build.node('LSTM', [x, ...weights], { attributes: { hidden_size: int(3) }, outputs: 2 });
-  const [fused] = build.node('Gelu', [last!], { domain: 'com.microsoft' });
-  build.output(fused!, { dtype: 'float32', shape: [1, 2, 3] }, 'y');
-  const opsets = [
-    { domain: '', version: 11 },
-    { domain: 'com.microsoft', version: 1 },
-  ];
-  const given = build.build({ opsets });
-  const prepared = prepareModel(given);
-  expect(prepared.graph.nodes.filter(({ domain, opType }) => domain !== '' || opType === 'LSTM')).toEqual([]);
-  const feeds = { x: noise([3, 2, 4]) };
-  const [before, after] = await Promise.all([run(given, feeds), run(prepared, feeds)]);
-  numbersOf(before.y!).forEach((value, index) => {
-    expect(numbersOf(after.y!)[index]).toBeCloseTo(value, 5);
-  });
-  expect(trainableParameters(prepared)).toEqual(['w0', 'w1']);
-});
+describe.each(['forward', 'bidirectional'])(
+  'fused and recurrent operators (%s) of an old operator set',
+  (direction) => {
+    const ways = direction === 'forward' ? 1 : 2;
+    const build = new GraphBuilder();
+    const x = build.input('x', 'float32', [3, 2, 4]);
+    const shapes = { input: [ways, 12, 4], recurrent: [ways, 12, 3], bias: [ways, 24] };
+    const weights = Object.entries(shapes).map(([name, dims]) => build.initializer(name, noise(dims)));
+    const attributes = { hidden_size: int(3), direction: string(direction) };
+    const [, last] = build.node('LSTM', [x, ...weights], { attributes, outputs: 2 });
+    const [fused] = build.node('Gelu', [last!], { domain: 'com.microsoft' });
+    build.output(fused!, { dtype: 'float32', shape: [ways, 2, 3] }, 'y');
+    const opsets = [
+      { domain: '', version: 11 },
+      { domain: 'com.microsoft', version: 1 },
+    ];
+    const given = build.build({ opsets });
+    const prepared = prepareModel(given);
+
+    it('are written in standard ones', async () => {
+      expect(prepared.graph.nodes.filter(({ domain, opType }) => domain !== '' || opType === 'LSTM')).toEqual([]);
+      const feeds = { x: noise([3, 2, 4]) };
+      const [before, after] = await Promise.all([run(given, feeds), run(prepared, feeds)]);
+      numbersOf(before.y!).forEach((value, index) => {
+        expect(numbersOf(after.y!)[index]).toBeCloseTo(value, 5);
+      });
+    });
+
+    it('keep their parameters', () => {
+      expect(trainableParameters(prepared)).toEqual(Object.keys(shapes));
+    });
+  },
+);

@@ -1,10 +1,4 @@
-import {
-  convertOperatorSet,
-  expandContribOperators,
-  liftConstants,
-  type Model,
-  unrollRecurrentOperators,
-} from '../graph/index.ts';
+import { convertOperatorSet, expandOperators, liftConstants, type Model } from '../graph/index.ts';
 
 /**
  * The model in the form that training understands, whoever exported it: operator set 17 or newer, fused operators of ONNX
@@ -15,6 +9,5 @@ import {
  * operator that is not expanded, and a recurrent operator of unknown length.
  */
 export function prepareModel(model: Model): Model {
-  const passes = [liftConstants, convertOperatorSet, expandContribOperators, unrollRecurrentOperators];
-  return passes.reduce((current, pass) => pass(current).model, model);
+  return expandOperators(convertOperatorSet(liftConstants(model).model).model).model;
 }

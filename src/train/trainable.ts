@@ -103,6 +103,7 @@ function start(graph: Graph): Walk {
 function visit(walk: Walk, node: Node): void {
   const role = node.domain === '' ? roleOf(walk, node) : undefined;
   if (role !== undefined && node.outputs[0]) walk.roles.set(node.outputs[0], role);
+  if (role !== undefined && node.opType === 'Split') for (const name of node.outputs) walk.roles.set(name, role);
   if (role?.kind === 'constant') return;
   for (const name of readsOf(node)) {
     const read = walk.roles.get(name);
@@ -138,6 +139,8 @@ function roleOf(walk: Walk, node: Node): Role | undefined {
     case 'NonZero':
     case 'ArgMax':
       return { kind: 'counted' };
+    case 'Split':
+      return first?.kind === 'constant' ? relaid(first, node) : undefined;
     case 'Slice':
       // The first rows, by the length of what comes in: positions. Masks are cut so too, but not added to rows.
       return first?.kind === 'constant' && first.dims?.length === 2

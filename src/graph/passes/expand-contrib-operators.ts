@@ -27,7 +27,7 @@ export const CONTRIB_EXPANSIONS: Readonly<Record<string, Expansion>> = {
  * Throws LatheError('unsupported'), naming the node, for a use of an operator that is not expanded (past states, packed
  * inputs), for operator sets before 13, and where a type or rank that an expansion needs is not known.
  */
-export const expandContribOperators: Pass = (model) => expandNodes(model, expansionOf);
+export const expandContribOperators: Pass = (model) => expandNodes(model, contribExpansionOf);
 
 /** Replaces every node of the main graph that has an expansion. */
 export function expandNodes(model: Model, expansionOf: (node: Node) => Expansion | undefined): PassResult {
@@ -46,7 +46,7 @@ export function expandNodes(model: Model, expansionOf: (node: Node) => Expansion
   }
 }
 
-function expansionOf({ domain, opType }: Node): Expansion | undefined {
+export function contribExpansionOf({ domain, opType }: Node): Expansion | undefined {
   const contrib = domain === 'com.microsoft' || (domain === '' && opType === 'SimplifiedLayerNormalization');
   return contrib && Object.hasOwn(CONTRIB_EXPANSIONS, opType) ? CONTRIB_EXPANSIONS[opType] : undefined;
 }

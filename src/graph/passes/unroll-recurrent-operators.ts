@@ -11,9 +11,9 @@ import type { Pass } from './pass.ts';
  * Throws LatheError('unsupported'), naming the node, for lengths that are unknown or longer, for sequence_lens, clip,
  * input_forget, layout 1, and activations other than the defaults.
  */
-export const unrollRecurrentOperators: Pass = (model) => expandNodes(model, recurrentOf);
+export const unrollRecurrentOperators: Pass = (model) => expandNodes(model, recurrentExpansionOf);
 
-function recurrentOf({ domain, opType }: Node): Expansion | undefined {
+export function recurrentExpansionOf({ domain, opType }: Node): Expansion | undefined {
   const table: Readonly<Record<string, Expansion>> = RECURRENT;
   return domain === '' && Object.hasOwn(table, opType) ? table[opType] : undefined;
 }

@@ -88,26 +88,33 @@ function unrolled(gates: number, activations: readonly string[], step: Step): Ex
     if (named?.some((name, index) => name !== activations[index % activations.length])) {
       throw context.refuse(`activations ${named.join(', ')}`);
     }
+    const byWay = (index: number): readonly Value[] => {
+      const parts = count === 1 ? [input(index)] : build.split(input(index), [1, 1], 0);
+      return parts.map((part) => build.squeeze(part, [0]));
+    };
+    const [inputWeights, recurrentWeights] = [byWay(1), byWay(2)];
+    const biasesByWay = has(3) ? byWay(3) : undefined;
+    const initial = { h: has(5) ? byWay(5) : undefined, c: has(6) ? byWay(6) : undefined };
+    const peepholesByWay = has(7) ? byWay(7) : undefined;
     const steps: Value[][] = [];
     const last: State[] = [];
     for (let way = 0; way < count; way++) {
-      const of = (value: Value): Value => build.squeeze(build.slice(value, [way], [way + 1], [0]), [0]);
-      const turned = (value: Value): Value => build.transpose(of(value), [1, 0]);
+      const turned = (value: Value): Value => build.transpose(value, [1, 0]);
       const half = gates * size;
-      const biases = has(3) ? build.split(of(input(3)), [half, half], 0) : undefined;
-      const projected = build.matMul(input(0), turned(input(1)));
+      const biases = biasesByWay && build.split(biasesByWay[way]!, [half, half], 0);
+      const projected = build.matMul(input(0), turned(inputWeights[way]!));
       const x = biases === undefined ? projected : build.add(projected, biases[0]!); // [S, B, gates H]
       const batch = build.gather(build.shape(input(0)), build.int64s([1]));
       const zeros = (): Value => build.expand(number(context, 0), build.concat([batch, build.int64s([size])], 0));
       const weights: Weights = {
-        recurrent: turned(input(2)),
+        recurrent: turned(recurrentWeights[way]!),
         recurrentBias: biases?.[1],
         size,
-        peepholes: has(7) ? build.split(of(input(7)), [size, size, size], 0) : undefined,
+        peepholes: peepholesByWay && build.split(peepholesByWay[way]!, [size, size, size], 0),
       };
       let state: State = {
-        h: has(5) ? of(input(5)) : zeros(),
-        ...(gates === 4 && { c: has(6) ? of(input(6)) : zeros() }),
+        h: initial.h?.[way] ?? zeros(),
+        ...(gates === 4 && { c: initial.c?.[way] ?? zeros() }),
       };
       const backward = direction === 'reverse' || way === 1;
       const hidden = new Array<Value>(length);
