@@ -86,7 +86,8 @@ function startedCandidate(start: Start, options: CandidateOptions): Candidate {
 }
 
 function rebuiltCandidate(start: ArchitectureStart, { task, maxLength, dropout, seed }: CandidateOptions): Candidate {
-  const { tokenizer, files } = start.reader;
+  const { tokenizer } = start.reader;
+  const files = readingAtMost(start.reader.files, maxLength);
   const config = { ...start.config, hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout };
   const { tokenTypes, hidden } = encoderSettings(config, modelTypeOf(config));
   return {
@@ -103,7 +104,8 @@ function rebuiltCandidate(start: ArchitectureStart, { task, maxLength, dropout, 
 /** A graph that came from elsewhere, as it is but for its head. */
 function graphCandidate(start: GraphStart, options: CandidateOptions): Candidate {
   const { labels, maxLength, freeze, freezeBatchNorm, seed } = options;
-  const { tokenizer, files } = start.reader;
+  const { tokenizer } = start.reader;
+  const files = readingAtMost(start.reader.files, maxLength);
   const forms = graphForms(start.model, {
     classes: Math.max(1, labels.length),
     keepHead: start.sameLabels,
@@ -151,10 +153,10 @@ function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options
     dropout,
     maximumPositions: Math.max(512, maxLength),
   });
-  const tokenizerFiles = {
-    [TOKENIZER_FILE]: JSON.stringify(files.tokenizer),
-    [TOKENIZER_CONFIG_FILE]: json(files.config),
-  };
+  const tokenizerFiles = readingAtMost(
+    { [TOKENIZER_FILE]: JSON.stringify(files.tokenizer), [TOKENIZER_CONFIG_FILE]: json(files.config) },
+    maxLength,
+  );
   return {
     name,
     forms: task.transformer(config, { seed }),
@@ -224,6 +226,12 @@ function linearCandidate({ task, labels, texts, reading }: CandidateOptions): Ca
       patience: 5,
     },
   };
+}
+
+/** The files of a tokenizer, for other tools to read as many tokens of a text as the package itself does. */
+function readingAtMost(files: Readonly<Record<string, string>>, maxLength: number): Readonly<Record<string, string>> {
+  const config = JSON.parse(files[TOKENIZER_CONFIG_FILE]!) as object;
+  return { ...files, [TOKENIZER_CONFIG_FILE]: json({ ...config, model_max_length: maxLength }) };
 }
 
 function json(value: unknown): string {

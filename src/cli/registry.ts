@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
   train: { summary: 'train a model and write its package', load: () => import('./commands/train.ts') },
   evaluate: { summary: 'measure a package on labelled texts', load: () => import('./commands/evaluate.ts') },
   predict: { summary: 'use a package on texts', load: () => import('./commands/predict.ts') },
+  export: { summary: 'write a package in the format of other tools', load: () => import('./commands/export.ts') },
   run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },
   gradient: { summary: 'write the gradient graph of an ONNX model', load: () => import('./commands/gradient.ts') },
   zoo: { summary: 'find models and bring them here', load: () => import('./commands/zoo.ts') },

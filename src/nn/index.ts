@@ -31,6 +31,7 @@ export {
   type EncoderOptions,
   electra,
   fromConfig,
+  longestSequence,
   modelTypeOf,
   mpnet,
   roberta,

@@ -9,3 +9,9 @@ export { fetchFromHub } from './hub/fetch.ts';
 export { type Pretrained, type PretrainedOptions, readPretrained } from './pretrained.ts';
 export { formatBytes, parseBytes } from './sizes.ts';
 export * from './source.ts';
+export {
+  checkpointTensors,
+  type WritePretrainedOptions,
+  type WrittenPretrained,
+  writePretrained,
+} from './write-pretrained.ts';

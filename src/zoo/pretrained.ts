@@ -108,7 +108,8 @@ const SUFFIXES: Readonly<Record<string, Head>> = {
   ForMaskedLM: 'masked-lm',
 };
 
-function headOf(config: HuggingFaceConfig, { className }: Architecture): Head | 'none' {
+/** The head of the class that `architectures` names; `none` for the bare encoder and for classes of other heads. */
+export function headOf(config: HuggingFaceConfig, { className }: Architecture): Head | 'none' {
   const name: unknown = Array.isArray(config.architectures) ? config.architectures[0] : undefined;
   if (typeof name !== 'string' || !name.startsWith(className)) return 'none';
   const suffix = name.slice(className.length);

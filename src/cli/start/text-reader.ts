@@ -1,6 +1,6 @@
 import { LatheError } from '../../base/index.ts';
 import { loadTokenizer, type Tokenizer, type TokenizerConfigFile } from '../../data/index.ts';
-import type { HuggingFaceConfig } from '../../nn/index.ts';
+import { ARCHITECTURES, type HuggingFaceConfig, longestSequence } from '../../nn/index.ts';
 import { TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from '../../pipeline/index.ts';
 import type { TrainableTask } from '../../train/index.ts';
 import { readTokenizerFiles } from './model-files.ts';
@@ -36,10 +36,16 @@ export async function readText(
     throw new LatheError('corrupt', `"${source}": ${TOKENIZER_CONFIG_FILE} is not JSON`, { cause });
   }
   // Where a tokenizer knows no limit, transformers writes a number with thirty digits.
-  const limits = [config?.max_position_embeddings, settings.model_max_length].map(Number);
+  const limits = [positionsOf(config), settings.model_max_length].map(Number);
   return {
     tokenizer: loadTokenizer(files[TOKENIZER_FILE]!, settings),
     files,
     maxLength: limits.find((limit) => limit > 0 && limit < 1e6) ?? 512,
   };
+}
+
+/** An exported graph may be of any type, and its configuration say nothing that Lathe knows the meaning of. */
+function positionsOf(config: HuggingFaceConfig | undefined): unknown {
+  const isKnown = typeof config?.model_type === 'string' && Object.hasOwn(ARCHITECTURES, config.model_type);
+  return isKnown ? longestSequence(config) : config?.max_position_embeddings;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { inferShapes, printModel, problems, removeDeadNodes } from '../../graph/index.ts';
-import { type EncoderOptions, fromConfig } from './encoder.ts';
+import { type EncoderOptions, fromConfig, longestSequence } from './encoder.ts';
 
 const sizes = { hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 16, vocab_size: 10 };
 const configs = {
@@ -38,6 +38,12 @@ describe('the graph', () => {
     expect(inputs('bert')).toEqual(['input_ids', 'attention_mask', 'token_type_ids']);
     expect(inputs('roberta')).toEqual(['input_ids', 'attention_mask']);
     expect(inputs('distilbert')).toEqual(['input_ids', 'attention_mask']);
+  });
+
+  it('tells as many tokens apart as it has positions for; those before the first one are for padding', () => {
+    expect(longestSequence(configs.bert)).toBe(512);
+    expect(longestSequence(configs.roberta)).toBe(512);
+    expect(longestSequence({ ...configs.bert, max_position_embeddings: 20 })).toBe(20);
   });
 
   it('reads as follows', () => {

@@ -88,6 +88,13 @@ export function modelTypeOf(config: HuggingFaceConfig): ModelType {
   return type as ModelType;
 }
 
+/** Tokens of a sequence that a model can tell the places of; positions that count from the padding id leave out the first. */
+export function longestSequence(config: HuggingFaceConfig): number {
+  const type = modelTypeOf(config);
+  const { positions, paddingId } = encoderSettings(config, type);
+  return ARCHITECTURES[type].positions === 'afterPadding' ? positions - paddingId - 1 : positions;
+}
+
 function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOptions): Model {
   const settings = encoderSettings(config, type);
   const architecture = ARCHITECTURES[type];

@@ -1,0 +1,237 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AutoModelForSequenceClassification, AutoTokenizer, env, pipeline } from '@huggingface/transformers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeSafetensors } from '../src/base/index.ts';
+import { tensorOf } from '../src/graph/index.ts';
+import { fromConfig } from '../src/nn/index.ts';
+import { openPipeline, type TaskName } from '../src/pipeline/index.ts';
+import { lathe, temporaryFolder } from './cli/lathe.ts';
+
+/** What transformers.js reads of a package is what is on disk: no network, and no cache of an earlier run. */
+const folder = temporaryFolder();
+const before = { ...env };
+beforeAll(() => {
+  Object.assign(env, { localModelPath: folder, allowRemoteModels: false, useFSCache: false, useBrowserCache: false });
+});
+afterAll(() => {
+  Object.assign(env, before);
+});
+
+const ANIMALS = ['cat', 'dog', 'owl', 'fox'];
+const OTHER = ['sat on the mat', 'ran in the park', 'sings at night', 'naps by day'];
+const row = (at: number): string => `the ${ANIMALS[at % 4]} ${OTHER[(at >> 2) % 4]}, number ${at} of many`;
+const rows = (columns: string, cells: (at: number) => string): string =>
+  `${columns}\n${Array.from({ length: 96 }, (_, at) => cells(at)).join('\n')}\n`;
+const classOf = (at: number): string => (at % 4 < 2 ? 'pet' : 'wild');
+
+writeFileSync(
+  join(folder, 'classes.csv'),
+  rows('text,label', (at) => `"${row(at)}",${classOf(at)}`),
+);
+writeFileSync(
+  join(folder, 'sets.csv'),
+  rows('text,labels', (at) => `"${row(at)}",${classOf(at)}${(at >> 2) % 4 < 2 ? '' : '|quiet'}`),
+);
+writeFileSync(
+  join(folder, 'pairs.csv'),
+  rows('text,second,label', (at) => `"${row(at)}",a ${ANIMALS[(at * 7) % 4]} ${at},${at % 3 ? 'same' : 'other'}`),
+);
+
+/** Texts with characters of several bytes, of unknown words, and of none. */
+const TEXTS = ['The cat sat on the mat!', 'owls sing, at night …', 'Ünïcode 🦊 fox', 'the dog', ''];
+
+const WORDPIECE = {
+  pad_token: '[PAD]',
+  unk_token: '[UNK]',
+  cls_token: '[CLS]',
+  sep_token: '[SEP]',
+  mask_token: '[MASK]',
+};
+const BYTE_LEVEL = {
+  pad_token: '<pad>',
+  unk_token: '<unk>',
+  cls_token: '<s>',
+  sep_token: '</s>',
+  mask_token: '<mask>',
+};
+const BERT = {
+  hidden_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  intermediate_size: 64,
+  max_position_embeddings: 64,
+};
+const SIZES = {
+  bert: { ...BERT, model_type: 'bert', architectures: ['BertForMaskedLM'] },
+  roberta: {
+    ...BERT,
+    model_type: 'roberta',
+    architectures: ['RobertaForMaskedLM'],
+    max_position_embeddings: 66,
+    type_vocab_size: 1,
+    pad_token_id: 1,
+  },
+  distilbert: {
+    model_type: 'distilbert',
+    architectures: ['DistilBertForMaskedLM'],
+    dim: 32,
+    n_layers: 2,
+    n_heads: 4,
+    hidden_dim: 64,
+    max_position_embeddings: 64,
+  },
+};
+const idOf = ({ id }: { readonly id: number }): number => id;
+
+/** The models that packages are made from: random ones, but far from all giving the same. */
+const STARTS = {
+  bert: { tokenizer: 'wordpiece', className: 'BertTokenizer' },
+  roberta: { tokenizer: 'byte-level', className: 'RobertaTokenizer' },
+  distilbert: { tokenizer: 'wordpiece', className: 'DistilBertTokenizer' },
+} as const;
+
+describe.each(Object.entries(STARTS))('transformers.js opens what %s became', (name, start) => {
+  const mask = writeCheckpoint(name as keyof typeof STARTS, start);
+  const trained = async (task: TaskName, args: string): Promise<string> => {
+    const out = `${name}-${task}`;
+    const settings = '--epochs 1 --learning-rate 1e-3 --max-length 60 --no-baseline --quiet';
+    const ended = await lathe(folder, `train ${args} --model ${name} ${settings} --out ${out}`.split(' '));
+    expect(ended.code, ended.stderr).toBe(0);
+    return out;
+  };
+  const answers = async <Name extends TaskName>(
+    out: string,
+    task: Name,
+    inputs: Parameters<Open<Name>['predict']>[0],
+  ) => {
+    const opened = await openPipeline(join(folder, out), { task });
+    const given = await opened.predict(inputs);
+    await opened.close();
+    return given;
+  };
+
+  it('for one label', async () => {
+    const out = await trained('text-classification', '--data classes.csv');
+    const expected = await answers(out, 'text-classification', TEXTS);
+    const classify = await pipeline('text-classification', out);
+    const found = (await classify(TEXTS, { top_k: 2 })) as Scored[][];
+    // No longer than the model reads: it has 64 places.
+    expect(await classify(TEXTS.join(' ').repeat(20))).toHaveLength(1);
+    await classify.dispose();
+    expect(found.map((answer) => answer[0]!.label)).toEqual(expected.map(({ label }) => label));
+    closeTo(
+      found.map(byLabel),
+      expected.map(({ scores }) => scores),
+    );
+  });
+
+  // What is the same of all models is asked of one or two.
+  it.runIf(name === 'bert')('for several labels', async () => {
+    const out = await trained('multi-label-classification', '--data sets.csv --label labels --label-separator |');
+    const expected = await answers(out, 'multi-label-classification', TEXTS);
+    const classify = await pipeline('text-classification', out);
+    const found = (await classify(TEXTS, { top_k: 3 })) as Scored[][];
+    await classify.dispose();
+    closeTo(
+      found.map(byLabel),
+      expected.map(({ scores }) => scores),
+    );
+  });
+
+  it.runIf(name !== 'distilbert')(
+    'for pairs of texts, which its pipeline does not take and its model does',
+    async () => {
+      const out = await trained('text-classification', '--data pairs.csv --text-pair second');
+      // To transformers.js, an empty second text is none.
+      const texts = TEXTS.filter((text) => text !== '');
+      const pairs = texts.map((text, at) => ({ text, textPair: texts[(at + 1) % texts.length]! }));
+      const expected = await answers(out, 'text-classification', pairs);
+      const tokenizer = await AutoTokenizer.from_pretrained(out);
+      const model = await AutoModelForSequenceClassification.from_pretrained(out);
+      const inputs = tokenizer(
+        pairs.map(({ text }) => text),
+        { text_pair: pairs.map(({ textPair }) => textPair), padding: true, truncation: true },
+      );
+      const { logits } = (await model(inputs)) as { logits: { tolist(): number[][] } };
+      await model.dispose();
+      const labels = Object.keys(expected[0]!.scores);
+      closeTo(
+        logits.tolist().map((values) => {
+          const total = values.reduce((sum, value) => sum + Math.exp(value), 0);
+          return Object.fromEntries(labels.map((label, at) => [label, Math.exp(values[at]!) / total]));
+        }),
+        expected.map(({ scores }) => scores),
+      );
+    },
+  );
+
+  it('for the word behind a mask', async () => {
+    const out = await trained('fill-mask', '--data classes.csv --task fill-mask');
+    const texts = [`the ${mask} sat on the mat`, `the dog ran in the ${mask}, number 3`];
+    const expected = await answers(out, 'fill-mask', texts);
+    const fill = await pipeline('fill-mask', out);
+    const found = (await fill(texts, { top_k: 5 })) as { score: number; token_str: string }[][];
+    await fill.dispose();
+    closeTo(
+      found.map((words) => Object.fromEntries(words.map(({ token_str, score }) => [token_str.trim(), score]))),
+      expected.map(({ masks }) => Object.fromEntries(masks[0]!.map(({ token, score }) => [token, score]))),
+      0.005,
+    );
+  });
+});
+
+type Open<Name extends TaskName> = Awaited<ReturnType<typeof openPipeline<Name>>>;
+
+interface Scored {
+  readonly label: string;
+  readonly score: number;
+}
+
+function byLabel(answer: readonly Scored[]): Record<string, number> {
+  return Object.fromEntries(answer.map(({ label, score }) => [label, score]));
+}
+
+/** The same names with scores that differ by 1e-4 at most, and scores that are not all alike. */
+function closeTo(
+  found: readonly Record<string, number>[],
+  expected: readonly Record<string, number>[],
+  spread = 0.05,
+): void {
+  expect(found.map((scores) => Object.keys(scores).sort())).toEqual(
+    expected.map((scores) => Object.keys(scores).sort()),
+  );
+  const firsts = expected.map((scores) => Object.values(scores)[0]!);
+  expect(Math.max(...firsts) - Math.min(...firsts)).toBeGreaterThan(spread);
+  for (const [at, scores] of expected.entries()) {
+    for (const [name, score] of Object.entries(scores)) {
+      expect(Math.abs(found[at]![name]! - score), `${at}: ${name}`).toBeLessThan(1e-4);
+    }
+  }
+}
+
+/** Writes a small random checkpoint with a tokenizer that the Python library made. Gives what hides a word. */
+function writeCheckpoint(type: keyof typeof STARTS, { tokenizer, className }: (typeof STARTS)[typeof type]): string {
+  const fixtures = new URL('../src/data/tokenizer/fixtures/', import.meta.url);
+  const read = (file: string) => JSON.parse(readFileSync(new URL(file, fixtures), 'utf8'));
+  const file = tokenizer === 'wordpiece' ? read('tokenizer.json') : read('library.json').files.roberta;
+  const special = tokenizer === 'wordpiece' ? WORDPIECE : BYTE_LEVEL;
+  const config = {
+    ...SIZES[type],
+    vocab_size: 1 + Math.max(...[...file.added_tokens.map(idOf), ...(Object.values(file.model.vocab) as number[])]),
+    initializer_range: 0.5,
+  };
+  const { initializers } = fromConfig(config, { head: 'masked-lm', seed: 1 }).graph;
+  const weights = new Map(
+    [...initializers].filter(([name]) => /\.(weight|bias)$/.test(name)).map(([name, value]) => [name, tensorOf(value)]),
+  );
+  mkdirSync(join(folder, type));
+  const files = {
+    'config.json': JSON.stringify(config),
+    'tokenizer.json': JSON.stringify(file),
+    'tokenizer_config.json': JSON.stringify({ tokenizer_class: className, model_max_length: 512, ...special }),
+    'model.safetensors': Buffer.concat(encodeSafetensors(weights)),
+  };
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, type, name), content);
+  return special.mask_token;
+}
