@@ -94,7 +94,7 @@ export function ngramFeatures(spec: SpecOf<'n-grams'>, vectorizer: Vectorizer, t
 /** The beginning of a text that `maxLength` tokens (special ones included) cover. */
 export function coveredText(tokenizer: Tokenizer, text: string, maxLength: number): string {
   const { offsets, truncated } = tokenizer.encode(text, { maxLength });
-  if (!truncated || offsets === undefined) return text;
+  if (!truncated) return text;
   let end = 0;
   for (let index = 1; index < offsets.length; index += 2) end = Math.max(end, offsets[index]!);
   return text.slice(0, end);

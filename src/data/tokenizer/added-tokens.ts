@@ -7,22 +7,35 @@ export type VisitStretch = (from: number, to: number, id: number) => boolean;
 /** Cuts a text into added tokens and the stretches between them. */
 export type AddedTokenReader = (text: string, visit: VisitStretch) => void;
 
+/** Readers for the raw text, and for what the normalizer makes of the stretches between the tokens found there. */
+export interface AddedTokenReaders {
+  readonly raw: AddedTokenReader;
+  readonly normalized: AddedTokenReader;
+}
+
 /**
- * A reader of added tokens as the reference tokenizers find them: leftmost, then longest; those marked `normalized` in
- * the normalized text, the others in the raw one. `single_word`, `lstrip` and `rstrip` are honoured.
+ * Readers of added tokens as the reference tokenizers find them: leftmost, then longest; those marked `normalized` in the
+ * normalized text, the others in the raw one. `single_word`, `lstrip` and `rstrip` are honoured.
  */
+export function addedTokenReaders(
+  tokens: readonly AddedTokenFile[],
+  normalize: (text: string) => string,
+): AddedTokenReaders {
+  const reader = (normalized: boolean, patternOf: (content: string) => string): AddedTokenReader =>
+    matcher(
+      tokens
+        .filter((token) => token.normalized === normalized)
+        .map((token) => ({ token, pattern: patternOf(token.content) })),
+    );
+  return { raw: reader(false, (content) => content), normalized: reader(true, normalize) };
+}
+
+/** The reader for a text that is normalized word by word, afterwards. */
 export function addedTokenReader(tokens: readonly AddedTokenFile[], rules: WordRules): AddedTokenReader {
-  const raw = matcher(tokens.filter((token) => !token.normalized).map((token) => ({ token, pattern: token.content })));
-  const normalized = matcher(
-    tokens
-      .filter((token) => token.normalized)
-      .map((token) => ({ token, pattern: normalizeWithAlignment(token.content, rules).text })),
-  );
-  const readRaw: AddedTokenReader = (text, visit) =>
-    raw === undefined ? void visit(0, text.length, -1) : raw(text, visit);
-  if (normalized === undefined) return readRaw;
+  const { raw, normalized } = addedTokenReaders(tokens, (content) => normalizeWithAlignment(content, rules).text);
+  if (!tokens.some((token) => token.normalized)) return raw;
   return (text, visit) =>
-    readRaw(text, (from, to, id) => {
+    raw(text, (from, to, id) => {
       if (id >= 0) return visit(from, to, id);
       const inner = normalizeWithAlignment(text.slice(from, to), rules);
       const starts = (unit: number): number =>
@@ -39,13 +52,11 @@ export function addedTokenReader(tokens: readonly AddedTokenFile[], rules: WordR
     });
 }
 
-function matcher(
-  entries: readonly { readonly token: AddedTokenFile; readonly pattern: string }[],
-): AddedTokenReader | undefined {
+function matcher(entries: readonly { readonly token: AddedTokenFile; readonly pattern: string }[]): AddedTokenReader {
   const byPattern = new Map(
     entries.filter((entry) => entry.pattern !== '').map((entry) => [entry.pattern, entry.token]),
   );
-  if (byPattern.size === 0) return undefined;
+  if (byPattern.size === 0) return (text, visit) => void (text !== '' && visit(0, text.length, -1));
   const alternatives = [...byPattern.keys()]
     .sort((a, b) => b.length - a.length)
     .map((pattern) => pattern.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));

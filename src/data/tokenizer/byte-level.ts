@@ -1,119 +1,81 @@
-import { LatheError } from '../../base/index.ts';
 import type { ComponentFile, PostProcessorFile, TokenizerFile } from './files.ts';
 
-/** How a byte-level tokenizer treats space. */
-export interface ByteLevel {
-  /** A text that does not begin with a space is given one. */
-  readonly addPrefixSpace: boolean;
-  /** Offsets leave out the spaces at the ends of a token; undefined when they do not. */
-  readonly trim: { readonly keepsFirstSpace: boolean } | undefined;
+/** The character that stands for each byte in a byte-level vocabulary (GPT-2): printable ones for themselves. */
+export const BYTE_CHARACTERS: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  String.fromCodePoint(isPrintable(byte) ? byte : 256 + placeAmongOthers(byte)),
+);
+
+function isPrintable(byte: number): boolean {
+  return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad);
 }
 
-/** The settings of a tokenizer whose tokens spell the bytes of the text, so that offsets follow from them; else the reason why not. */
-export function byteLevelOf(file: TokenizerFile): ByteLevel | string {
-  const type = file.model.type ?? 'model without type';
-  const steps = sequenceOf<ComponentFile>(file.pre_tokenizer, 'pretokenizers');
-  const last = steps.at(-1);
-  if (last?.type !== 'ByteLevel') {
-    return `tokens of this ${type} tokenizer do not spell the text, and the library that runs it gives no offsets`;
+function placeAmongOthers(byte: number): number {
+  let place = 0;
+  for (let other = 0; other < byte; other++) if (!isPrintable(other)) place++;
+  return place;
+}
+
+const ENCODER = new TextEncoder();
+
+/** The bytes of a character. */
+export function utf8Of(character: string): readonly number[] {
+  return Array.from(ENCODER.encode(character));
+}
+
+const spelled = new Map<string, string>();
+
+/** A character as a byte-level vocabulary spells it. */
+export function byteCharactersOf(character: string): string {
+  let found = spelled.get(character);
+  if (found === undefined) {
+    found = utf8Of(character)
+      .map((byte) => BYTE_CHARACTERS[byte]!)
+      .join('');
+    spelled.set(character, found);
   }
-  if (file.normalizer !== null && file.normalizer !== undefined) {
-    return `this ${type} tokenizer normalizes text (${file.normalizer.type}), and the library that runs it gives no offsets`;
-  }
-  if (steps.some(({ type: step, behavior }) => step !== 'ByteLevel' && behavior !== 'Isolated' && step !== 'Digits')) {
-    return `this ${type} tokenizer may drop text between words, and the library that runs it gives no offsets`;
-  }
-  const trimming = sequenceOf<PostProcessorFile & ComponentFile>(file.post_processor, 'processors').find(
-    ({ type: step, trim_offsets: trim }) => (step === 'ByteLevel' || step === 'RobertaProcessing') && trim !== false,
+  return found;
+}
+
+/** How offsets leave out the spaces at the ends of a token. */
+export interface OffsetTrimming {
+  /** The space at the beginning of a text was put there, and stays in its token. */
+  readonly keepsFirstSpace: boolean;
+}
+
+/** The trimming that a file's post-processor asks for; undefined where offsets stay as they are. */
+export function trimmingOf(file: TokenizerFile): OffsetTrimming | undefined {
+  const trimming = processorsOf(file.post_processor).find(
+    ({ type, trim_offsets: trim }) => (type === 'ByteLevel' || type === 'RobertaProcessing') && trim !== false,
   );
-  return {
-    addPrefixSpace: last.add_prefix_space !== false,
-    trim: trimming === undefined ? undefined : { keepsFirstSpace: trimming.add_prefix_space !== false },
-  };
+  return trimming === undefined ? undefined : { keepsFirstSpace: trimming.add_prefix_space !== false };
 }
 
-/** A stretch of text between added tokens. */
-export interface Stretch {
-  readonly text: string;
-  readonly from: number;
-  readonly to: number;
-  /** Its first token is the first of the text. */
-  readonly isFirst: boolean;
-  /** Its tokens end before it does. */
-  readonly isCut: boolean;
-}
+const SPACE = /[\u0120\s]/;
 
-/** Offsets (pairs, in UTF-16 units) of the tokens of a stretch, found by counting the bytes that they spell. */
-export function byteLevelOffsets(
-  tokens: readonly string[],
-  stretch: Stretch,
-  { addPrefixSpace, trim }: ByteLevel,
-): number[] {
-  const { text, from, to, isFirst, isCut } = stretch;
-  let needed = 0;
-  for (const token of tokens) needed += token.length;
-  const starts: number[] = [];
-  const ends: number[] = [];
-  // The space put before a text has the place of the character after it.
-  if (addPrefixSpace && from < to && text[from] !== ' ') {
-    starts.push(from);
-    ends.push(from + (text.codePointAt(from)! > 0xffff ? 2 : 1));
-  }
-  let position = from;
-  while (position < to && starts.length < needed) {
-    const code = text.codePointAt(position)!;
-    const next = position + (code > 0xffff ? 2 : 1);
-    for (let byte = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4; byte > 0; byte--) {
-      starts.push(position);
-      ends.push(next);
-    }
-    position = next;
-  }
-  if (starts.length < needed || (!isCut && (position < to || starts.length > needed))) {
-    throw new LatheError(
-      'unsupported',
-      `no offsets: the tokens do not spell the text ${JSON.stringify(text.slice(from, Math.min(to, from + 40)))}`,
-      { hint: 'The vocabulary lacks some of the 256 bytes.' },
-    );
-  }
-  const offsets: number[] = [];
-  let byte = 0;
-  tokens.forEach((token, index) => {
-    const start = starts[byte]!;
-    byte += token.length;
-    offsets.push(...trimmedOffsets(token, text, start, ends[byte - 1]!, isFirst && index === 0, trim));
-  });
-  return offsets;
-}
-
-/** Offsets of a token without the spaces at its ends, where the tokenizer leaves them out. */
+/** Offsets of a token without the spaces at its ends. `token` is as the vocabulary spells it. */
 export function trimmedOffsets(
   token: string,
   text: string,
-  start: number,
-  end: number,
+  [start, end]: readonly [number, number],
   isFirst: boolean,
-  trim: ByteLevel['trim'],
+  { keepsFirstSpace }: OffsetTrimming,
 ): [number, number] {
-  if (trim === undefined) return [start, end];
+  // Most tokens have none, or the one that the vocabulary writes before a word.
+  if (!SPACE.test(token[0] ?? '') && !SPACE.test(token.at(-1) ?? '')) return [start, end];
   const leading = /^[\u0120\s]*/.exec(token)![0].length;
   const trailing = /[\u0120\s]*$/.exec(token)![0].length;
   let [first, last] = [start, end];
   // Counted in code points, as the reference does: the space put before a text may have the place of a pair.
-  if (!(trim.keepsFirstSpace && (isFirst || start === 0))) {
+  if (!(keepsFirstSpace && (isFirst || start === 0))) {
     for (let count = 0; count < leading && first < end; count++) first += text.codePointAt(first)! > 0xffff ? 2 : 1;
   }
-  for (let count = 0; count < trailing && last > first; count++) last--;
+  for (let count = 0; count < trailing && last > first; count++)
+    last -= last > 1 && text.codePointAt(last - 2)! > 0xffff ? 2 : 1;
   return [first, last];
 }
 
-function sequenceOf<T extends { readonly type: string }>(
-  component: { readonly type: string } | null | undefined,
-  name: 'pretokenizers' | 'processors',
-): T[] {
+function processorsOf(component: PostProcessorFile | null | undefined): (PostProcessorFile & ComponentFile)[] {
   if (component === null || component === undefined) return [];
-  if (component.type !== 'Sequence') return [component as T];
-  return ((component as unknown as Record<string, T[] | undefined>)[name] ?? []).flatMap((part) =>
-    sequenceOf<T>(part, name),
-  );
+  if (component.type !== 'Sequence') return [component as PostProcessorFile & ComponentFile];
+  return component.processors.flatMap(processorsOf);
 }

@@ -90,7 +90,6 @@ describe('a tokenizer', () => {
     expect(tokenizer.paddingId).toBe(0);
     expect(tokenizer.unknownId).toBe(1);
     expect([...tokenizer.specialIds]).toEqual([0, 1, 2, 3, 4]);
-    expect(tokenizer.offsets).toEqual({ available: true });
   });
 
   test('reads a text only as far as the limit asks', () => {

@@ -1,12 +1,17 @@
 import { LatheError } from '../../base/index.ts';
-import { addedTokenReader } from './added-tokens.ts';
+import { addedTokenReader, addedTokenReaders } from './added-tokens.ts';
+import { aligned } from './aligned-text.ts';
+import { trimmingOf } from './byte-level.ts';
+import { decoderOf } from './decoding.ts';
 import { readTokenizerFile, type TokenizerConfigFile, type TokenizerFile } from './files.ts';
-import { libraryTokens } from './library.ts';
+import { modelOf } from './models.ts';
+import { bertNormalization, normalizerOf } from './normalizers.ts';
+import { preTokenizerOf } from './pre-tokenizers.ts';
+import { settingsOf } from './settings.ts';
 import { addedBy, type Template, type TemplatePiece, templateOf } from './template.ts';
-import { type TextTokens, type TokenizeText, tokensOfWords } from './text-tokens.ts';
+import { type TextTokens, type TokenizeText, tokensOfParts, tokensOfWords } from './text-tokens.ts';
 import { type Truncation, truncate } from './truncation.ts';
-import { wordPieces } from './wordpiece.ts';
-import { normalizeWithAlignment, type WordRules, wordReader } from './words.ts';
+import { type WordRules, wordReader } from './words.ts';
 
 export interface EncodeOptions {
   /** The second text of a pair. */
@@ -29,10 +34,13 @@ export interface Encoding {
   readonly specialTokensMask: Uint8Array;
   /**
    * A pair (start, end) a token: positions in the original text, or in `pair` for tokens of the second, in UTF-16 units
-   * (JavaScript string positions), end exclusive. (0, 0) for tokens of the template. Undefined where the tokenizer gives
-   * none (see {@link Tokenizer.offsets}).
+   * (what `slice` takes), end exclusive. (0, 0) for tokens of the template.
    */
-  readonly offsets: Int32Array | undefined;
+  readonly offsets: Int32Array;
+  /** The text that each token is of: 0 or 1, −1 for tokens of the template. */
+  readonly texts: Int8Array;
+  /** The word of its text that each token is of, as the pre-tokenizer cuts words; −1 for tokens of the template. */
+  readonly words: Int32Array;
   /** Tokens were lost to `maxLength`. */
   readonly truncated: boolean;
 }
@@ -57,30 +65,27 @@ export interface Tokenizer {
   readonly maskId: number | undefined;
   /** Ids that `decode` skips. */
   readonly specialIds: ReadonlySet<number>;
-  /** Whether encodings have offsets, or why not. */
-  readonly offsets: { readonly available: true } | { readonly available: false; readonly reason: string };
 }
 
 /**
  * Makes a tokenizer from a `tokenizer.json` (its text or its parsed content) and a `tokenizer_config.json`.
  *
- * BERT's WordPiece runs on Lathe's own encoder; its ids and offsets equal those of the reference tokenizers (Python
- * `tokenizers` 0.23). Other models run on `@huggingface/tokenizers`. Lone surrogates count as U+FFFD.
+ * Ids and offsets equal those of the reference tokenizers (Python `tokenizers` 0.23). Lone surrogates count as U+FFFD.
+ * Throws 'unsupported' for a part that Lathe does not know, by its name.
  */
 export function loadTokenizer(tokenizerFile: string | object, configFile: TokenizerConfigFile = {}): Tokenizer {
   const file = readTokenizerFile(tokenizerFile);
   const rules = bertRules(file);
+  const normalize = normalizerOf(file.normalizer);
   const template = templateOf(file.post_processor);
   const added = file.added_tokens ?? [];
   const vocabulary = vocabularyOf(file);
   for (const token of added) vocabulary.set(token.content, token.id);
   const tokens: string[] = [];
   for (const [token, id] of vocabulary) tokens[id] = token;
-  if (rules !== undefined) {
-    // As in the reference, a token that is found in normalized text also reads as normalized.
-    for (const token of added)
-      if (token.normalized) tokens[token.id] = normalizeWithAlignment(token.content, rules).text;
-  }
+  const normalizedContent = (content: string): string => normalize(aligned(content)).text;
+  // As in the reference, a token that is found in normalized text also reads as normalized.
+  for (const token of added) if (token.normalized) tokens[token.id] = normalizedContent(token.content);
   const specialIds = new Set(added.filter((token) => token.special).map((token) => token.id));
   const idNamed = (name: string): number | undefined => {
     const value = configFile[name];
@@ -93,21 +98,19 @@ export function loadTokenizer(tokenizerFile: string | object, configFile: Tokeni
   const unknownId =
     typeof unknownName === 'string' ? vocabulary.get(unknownName) : (idNamed('unk_token') ?? vocabulary.get('<unk>'));
 
-  const own = rules !== undefined && unknownId !== undefined;
-  const library = own ? undefined : libraryTokens(file, configFile, tokens);
-  const prefix = typeof file.model.continuing_subword_prefix === 'string' ? file.model.continuing_subword_prefix : '##';
+  const pieces = modelOf(file.model, vocabularyOf(file));
   const tokenize: TokenizeText =
-    library?.tokenize ??
-    tokensOfWords({
-      readAddedTokens: addedTokenReader(added, rules!),
-      readWords: wordReader(rules!),
-      pieces: wordPieces({
-        vocabulary: vocabularyOf(file),
-        unknownId: unknownId!,
-        continuingPrefix: prefix,
-        maxCharactersPerWord: Number(file.model.max_input_chars_per_word ?? 100),
-      }),
-    });
+    rules !== undefined
+      ? tokensOfWords({ readAddedTokens: addedTokenReader(added, rules), readWords: wordReader(rules), pieces })
+      : tokensOfParts({
+          addedTokens: addedTokenReaders(added, normalizedContent),
+          normalize,
+          preTokenize: preTokenizerOf(file.pre_tokenizer),
+          pieces,
+          tokens,
+          trimming: trimmingOf(file),
+        });
+  const decode = decoderOf(file, configFile, tokens);
   const defaultSide = configFile.truncation_side === 'left' ? 'left' : 'right';
 
   return {
@@ -125,12 +128,7 @@ export function loadTokenizer(tokenizerFile: string | object, configFile: Tokeni
         const id = Number(ids[index]);
         if (!(skipSpecialTokens && specialIds.has(id)) && tokens[id] !== undefined) kept.push(id);
       }
-      if (library !== undefined) return library.decode(kept);
-      return joinWordPieces(
-        kept.map((id) => tokens[id]!),
-        prefix,
-        file.decoder?.cleanup !== false,
-      );
+      return decode(kept);
     },
     vocabularySize: tokens.length,
     tokenToId: (token) => vocabulary.get(token),
@@ -139,24 +137,14 @@ export function loadTokenizer(tokenizerFile: string | object, configFile: Tokeni
     unknownId,
     maskId: idNamed('mask_token') ?? vocabulary.get('[MASK]') ?? vocabulary.get('<mask>'),
     specialIds,
-    offsets: library?.offsets ?? { available: true },
   };
 }
 
-/** The rules of a file that Lathe's own encoder runs: BERT's normalizer and pre-tokenizer before WordPiece. */
+/** The rules of a text that is read word by word: BERT's normalizer and pre-tokenizer, and offsets as they are. */
 function bertRules(file: TokenizerFile): WordRules | undefined {
-  const { model, normalizer, pre_tokenizer: preTokenizer } = file;
-  const isWordPiece = model.type === 'WordPiece' || (model.type === undefined && 'max_input_chars_per_word' in model);
-  if (!isWordPiece || normalizer?.type !== 'BertNormalizer' || preTokenizer?.type !== 'BertPreTokenizer')
-    return undefined;
-  const lowercase = normalizer.lowercase !== false;
-  const strip = normalizer.strip_accents;
-  return {
-    cleanText: normalizer.clean_text !== false,
-    isolateIdeographs: normalizer.handle_chinese_chars !== false,
-    stripAccents: typeof strip === 'boolean' ? strip : lowercase,
-    lowercase,
-  };
+  const { normalizer, pre_tokenizer: preTokenizer } = file;
+  if (normalizer?.type !== 'BertNormalizer' || preTokenizer?.type !== 'BertPreTokenizer') return undefined;
+  return trimmingOf(file) === undefined ? bertNormalization(settingsOf(normalizer)) : undefined;
 }
 
 function vocabularyOf(file: TokenizerFile): Map<string, number> {
@@ -189,7 +177,9 @@ function assemble(pieces: readonly TemplatePiece[], first: TextTokens, second: T
   const ids = new Int32Array(length);
   const typeIds = new Uint8Array(length);
   const specialTokensMask = new Uint8Array(length);
-  const offsets = first.offsets === undefined ? undefined : new Int32Array(length * 2);
+  const offsets = new Int32Array(length * 2);
+  const texts = new Int8Array(length).fill(-1);
+  const words = new Int32Array(length).fill(-1);
   let position = 0;
   for (const piece of pieces) {
     const start = position;
@@ -200,35 +190,12 @@ function assemble(pieces: readonly TemplatePiece[], first: TextTokens, second: T
     } else {
       const run = runOf(piece.which);
       ids.set(run.ids, position);
-      if (run.offsets !== undefined) offsets?.set(run.offsets, position * 2);
+      offsets.set(run.offsets, position * 2);
+      words.set(run.words, position);
       position += run.ids.length;
+      texts.fill(piece.which, start, position);
     }
     if (piece.typeId !== 0) typeIds.fill(piece.typeId, start, position);
   }
-  return { ids, typeIds, specialTokensMask, offsets, truncated: first.more || second?.more === true };
-}
-
-// The contractions and punctuation that the reference's WordPiece decoder closes up, in its order.
-const CLOSED_UP: readonly (readonly [string, string])[] = [
-  [' .', '.'],
-  [' ?', '?'],
-  [' !', '!'],
-  [' ,', ','],
-  [" ' ", "'"],
-  [" n't", "n't"],
-  [" 'm", "'m"],
-  [' do not', " don't"],
-  [" 's", "'s"],
-  [" 've", "'ve"],
-  [" 're", "'re"],
-];
-
-function joinWordPieces(tokens: readonly string[], prefix: string, closeUp: boolean): string {
-  return tokens
-    .map((token, index) => {
-      let text = index === 0 ? token : token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`;
-      if (closeUp) for (const [open, closed] of CLOSED_UP) text = text.replaceAll(open, closed);
-      return text;
-    })
-    .join('');
+  return { ids, typeIds, specialTokensMask, offsets, texts, words, truncated: first.more || second?.more === true };
 }

@@ -64,12 +64,13 @@ function shares(first: number, second: number, room: number): [number, number] {
 }
 
 function cut(tokens: TextTokens, length: number, side: 'right' | 'left'): TextTokens {
-  const { ids, offsets } = tokens;
+  const { ids, offsets, words } = tokens;
   if (ids.length <= length) return tokens;
   const start = side === 'left' ? ids.length - length : 0;
   return {
     ids: ids.slice(start, start + length),
-    offsets: offsets?.slice(start * 2, (start + length) * 2),
+    offsets: offsets.slice(start * 2, (start + length) * 2),
+    words: words.slice(start, start + length),
     more: true,
   };
 }

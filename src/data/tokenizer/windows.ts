@@ -40,7 +40,7 @@ export function windowsOf(encoding: Encoding, { maxLength, over, overlap = 0 }: 
 }
 
 function windowAt(encoding: Encoding, from: number, to: number, start: number, end: number): EncodedWindow {
-  const join = <T extends Int32Array | Uint8Array>(values: T, width = 1): T => {
+  const join = <T extends Int32Array | Uint8Array | Int8Array>(values: T, width = 1): T => {
     const parts = [
       values.subarray(0, from * width),
       values.subarray(start * width, end * width),
@@ -60,25 +60,20 @@ function windowAt(encoding: Encoding, from: number, to: number, start: number, e
     ids: join(encoding.ids),
     typeIds: join(encoding.typeIds),
     specialTokensMask: join(encoding.specialTokensMask),
-    offsets: encoding.offsets && join(encoding.offsets, 2),
+    offsets: join(encoding.offsets, 2),
+    texts: join(encoding.texts),
+    words: join(encoding.words),
     truncated: false,
     start: from,
     end: from + (end - start),
   };
 }
 
-/** Where the tokens of text `which` stand: the runs between special tokens, of which an empty text has none. */
-function stretch({ specialTokensMask, ids }: Encoding, which: 0 | 1): [number, number] {
-  const runs: [number, number][] = [];
-  for (let at = 0; at < ids.length; ) {
-    let end = at;
-    while (end < ids.length && specialTokensMask[end] === 0) end++;
-    if (end > at) runs.push([at, end]);
-    at = end + 1;
-  }
-  const run = runs[which];
-  if (run !== undefined) return run;
-  // An empty text: its place is before the last special token.
-  const last = Math.max(0, ids.length - 1);
+/** Where the tokens of a text stand; of an empty one, where they would. */
+function stretch({ texts }: Encoding, which: 0 | 1): [number, number] {
+  const from = texts.indexOf(which);
+  if (from >= 0) return [from, texts.lastIndexOf(which) + 1];
+  // Before the last token of the template.
+  const last = Math.max(0, texts.length - 1);
   return [last, last];
 }

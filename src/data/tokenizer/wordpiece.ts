@@ -1,3 +1,5 @@
+import type { WordPieces } from './word-pieces.ts';
+
 /** A WordPiece vocabulary: greedy longest match from the left, whole word unknown when any part has no match. */
 export interface WordPieceModel {
   /** Tokens by text; pieces inside a word carry `continuingPrefix`. */
@@ -9,13 +11,7 @@ export interface WordPieceModel {
   readonly maxCharactersPerWord?: number;
 }
 
-/** The tokens of one word: pairs (id, end), the end in UTF-16 units of the word. */
-export type WordPieces = (word: string) => Int32Array;
-
-const CACHED_WORDS = 65_536;
-const CACHED_LENGTH = 40;
-
-/** Makes the function that cuts one normalized word into tokens; frequent words are remembered. */
+/** Makes the function that cuts one normalized word into tokens. */
 export function wordPieces(model: WordPieceModel): WordPieces {
   const { vocabulary, unknownId, continuingPrefix = '##', maxCharactersPerWord = 100 } = model;
   const continuing = new Map<string, number>();
@@ -25,8 +21,8 @@ export function wordPieces(model: WordPieceModel): WordPieces {
     if (token.startsWith(continuingPrefix)) continuing.set(token.slice(continuingPrefix.length), id);
   }
 
-  const split = (word: string): Int32Array => {
-    const unknown = (): Int32Array => Int32Array.of(unknownId, word.length);
+  return (word) => {
+    const unknown = (): Int32Array => Int32Array.of(unknownId, 0, word.length);
     if (word.length > maxCharactersPerWord && longerThan(word, maxCharactersPerWord)) return unknown();
     const pieces: number[] = [];
     let start = 0;
@@ -40,22 +36,10 @@ export function wordPieces(model: WordPieceModel): WordPieces {
         end--;
       }
       if (id === undefined) return unknown();
-      pieces.push(id, end);
+      pieces.push(id, start, end);
       start = end;
     }
     return Int32Array.from(pieces);
-  };
-
-  let cache = new Map<string, Int32Array>();
-  return (word) => {
-    if (word.length > CACHED_LENGTH) return split(word);
-    let pieces = cache.get(word);
-    if (pieces === undefined) {
-      pieces = split(word);
-      if (cache.size >= CACHED_WORDS) cache = new Map();
-      cache.set(word, pieces);
-    }
-    return pieces;
   };
 }
 
