@@ -34,6 +34,8 @@ export interface Candidate {
   readonly reading?: Reading;
   /** The output that is read, where it is not the one that the task has as its first. */
   readonly output?: string;
+  /** The only parameters that are trained, where not all are. */
+  readonly trainable?: readonly string[];
   /** Of a start, the parameters that begin anew. */
   readonly initialized?: readonly string[];
 }
@@ -61,6 +63,8 @@ export interface CandidateOptions {
   readonly freeze?: readonly string[];
   /** Batch normalization keeps its statistics. */
   readonly freezeBatchNorm?: boolean;
+  /** Only the head of a start is trained. */
+  readonly freezeBackbone?: boolean;
   /** For the linear model: to read no more of a text than a transformer does. */
   readonly reading?: Reading;
   readonly onProgress?: (done: number, total: number) => void;
@@ -85,7 +89,8 @@ function startedCandidate(start: Start, options: CandidateOptions): Candidate {
   return start.kind === 'architecture' ? rebuiltCandidate(start, options) : graphCandidate(start, options);
 }
 
-function rebuiltCandidate(start: ArchitectureStart, { task, maxLength, dropout, seed }: CandidateOptions): Candidate {
+function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): Candidate {
+  const { task, maxLength, dropout, seed, freezeBackbone } = options;
   const { tokenizer } = start.reader;
   const files = readingAtMost(start.reader.files, maxLength);
   const config = { ...start.config, hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout };
@@ -97,13 +102,14 @@ function rebuiltCandidate(start: ArchitectureStart, { task, maxLength, dropout, 
     files: { 'config.json': json(config), ...files },
     defaults: { ...FINE_TUNING, learningRate: fineTuningRate(hidden) },
     reading: { tokenizer, maxLength, files },
+    ...(freezeBackbone && headAlone(start.head)),
     initialized: start.initialized,
   };
 }
 
 /** A graph that came from elsewhere, as it is but for its head. */
 function graphCandidate(start: GraphStart, options: CandidateOptions): Candidate {
-  const { labels, maxLength, freeze, freezeBatchNorm, seed } = options;
+  const { labels, maxLength, freeze, freezeBatchNorm, freezeBackbone, seed } = options;
   const { tokenizer } = start.reader;
   const files = readingAtMost(start.reader.files, maxLength);
   const forms = graphForms(start.model, {
@@ -123,8 +129,14 @@ function graphCandidate(start: GraphStart, options: CandidateOptions): Candidate
     defaults: { ...FINE_TUNING, learningRate: fineTuningRate(forms.features) },
     reading: { tokenizer, maxLength, files },
     output: forms.output,
+    ...(freezeBackbone && headAlone(forms.head)),
     initialized: forms.initialized,
   };
+}
+
+/** A head on features is small and quickly trained, and takes larger steps than a model that is to be kept. */
+function headAlone(head: readonly string[]): Pick<Candidate, 'trainable' | 'defaults'> {
+  return { trainable: head, defaults: { ...FINE_TUNING, learningRate: 3e-3, epochs: 30, patience: 5 } };
 }
 
 const FINE_TUNING: Partial<TrainSettings> = { epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' };

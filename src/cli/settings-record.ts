@@ -4,8 +4,17 @@ import type { TrainPlan } from './train-task.ts';
 /** What a run was made with, for its records. */
 export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record<string, unknown> {
   const { arch, model, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights, wholeWords } = plan;
+  const { tokenizer, head, freezeBackbone, freezeBatchNorm } = plan;
   return {
-    ...(model === undefined ? { arch } : { model }),
+    ...(model === undefined
+      ? { arch }
+      : {
+          model,
+          ...(tokenizer !== undefined && { tokenizer }),
+          ...(head !== undefined && { head }),
+          ...(freezeBackbone && { freezeBackbone }),
+          ...(freezeBatchNorm && { freezeBatchNorm }),
+        }),
     maxLength,
     vocabularySize,
     lowercase,

@@ -25,6 +25,7 @@ import { type BaselineComparison, metricName } from '../train/report/index.ts';
 import { type ArchitectureName, type Candidate, makeCandidate } from './candidate.ts';
 import { type Evaluated, evaluate } from './evaluation.ts';
 import { readExamples, rowOf, textsOf } from './examples.ts';
+import { onKeptFeatures, type Training } from './kept-features.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
 import { settingsRecord } from './settings-record.ts';
@@ -45,6 +46,8 @@ export interface TrainPlan {
   /** Of an ONNX file, the output that the head computes. */
   readonly head?: string | undefined;
   readonly freezeBatchNorm?: boolean;
+  /** Only the head is trained, on features that the rest gives once. */
+  readonly freezeBackbone?: boolean;
   readonly settings: Partial<TrainSettings>;
   readonly maxLength: number;
   readonly vocabularySize: number;
@@ -92,6 +95,11 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   };
   task.check?.(splits.train, labels);
   const positive = plan.positive ?? task.positive?.(splits.train, labels);
+  if (plan.freezeBackbone === true && plan.model === undefined) {
+    throw new LatheError('usage', '--freeze-backbone: a model from scratch has nothing to keep', {
+      hint: 'Name what to begin with: --model SOURCE.',
+    });
+  }
   if (positive !== undefined && !labels.includes(positive)) {
     throw new LatheError('usage', `--positive: there is no label "${positive}"; the labels are ${labels.join(', ')}`);
   }
@@ -123,6 +131,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     ...(start && { start }),
     freeze: plan.settings.freeze ?? [],
     freezeBatchNorm: plan.freezeBatchNorm === true,
+    freezeBackbone: plan.freezeBackbone === true,
     onProgress: (done, total) => learning.update(done, total),
   });
   learning.done();
@@ -236,12 +245,13 @@ export interface TrainedCandidate {
 }
 
 async function trainCandidate(
-  { name, forms, features, defaults, output }: Candidate,
+  candidate: Candidate,
   splits: Splits,
   plan: Learning,
   run: { readonly runFolder: string; readonly settings: Partial<TrainSettings>; readonly resume: boolean },
   terminal: Terminal,
 ): Promise<TrainedCandidate> {
+  const { name, forms, features, defaults, output, trainable } = candidate;
   const { task, labels, labelSmoothing, classWeights, positive } = plan;
   const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...task.defaults, ...run.settings };
   const encoding = terminal.progress(
@@ -256,16 +266,28 @@ async function trainCandidate(
     const targets = task.targets(examples, encoded, labels, rowOf(split));
     return { ...encoded, dataset: { ...encoded.dataset, columns: { ...encoded.dataset.columns, ...targets } } };
   };
-  const data = { train: await encode('train'), validation: await encode('validation') };
+  const encoded = { train: await encode('train'), validation: await encode('validation') };
   encoding.done();
+  const batchSteps = task.batchSteps?.(features, plan);
+  const whole: Training = {
+    forms,
+    data: { train: encoded.train.dataset, validation: encoded.validation.dataset },
+  };
+  if (trainable !== undefined && batchSteps !== undefined)
+    terminal.warn(`the frozen part is run in every step: ${task.task.name} makes other inputs in every epoch`);
+  const training =
+    trainable === undefined || batchSteps !== undefined
+      ? whole
+      : await onKeptFeatures(whole, trainable, name, terminal);
   const events = train({
-    model: forms.validationForm ?? forms.model,
-    trainingForm: forms.trainingForm,
+    model: training.forms.validationForm ?? training.forms.model,
+    trainingForm: training.forms.trainingForm,
     loss: task.loss({ examples: splits.train, labels, labelSmoothing, classWeights }),
     objective: task.objective(labels, positive),
     ...(output !== undefined && { predictions: output }),
-    ...(task.batchSteps && { batchSteps: task.batchSteps(features, plan) }),
-    data: { train: data.train.dataset, validation: data.validation.dataset },
+    ...(batchSteps && { batchSteps }),
+    ...(trainable && { trainable }),
+    data: training.data,
     settings,
     folder: run.runFolder,
     resume: run.resume,
@@ -283,9 +305,9 @@ async function trainCandidate(
     stopped: end.reason,
     seconds: end.seconds,
     paddingShare: end.paddingShare,
-    truncatedShare: data.train.truncated / splits.train.length,
+    truncatedShare: encoded.train.truncated / splits.train.length,
     ...(end.best && { bestStep: end.best.step }),
-    stepsPerEpoch: Math.ceil(data.train.dataset.size / settings.batchSize / settings.accumulation),
+    stepsPerEpoch: Math.ceil(encoded.train.dataset.size / settings.batchSize / settings.accumulation),
     examplesPerSecond: end.examplesPerSecond,
     tokensPerSecond: end.tokensPerSecond,
   };

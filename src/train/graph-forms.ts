@@ -25,7 +25,9 @@ export interface GraphFormsOptions {
 export interface GraphForms extends Forms {
   /** The output that gives the logits. */
   readonly output: string;
-  /** Parameters that start anew: those of the head. */
+  /** Parameters of the head. */
+  readonly head: readonly string[];
+  /** Those of them that start anew. */
   readonly initialized: readonly string[];
   /** Values of an example that the head reads. */
   readonly features: number;
@@ -37,12 +39,10 @@ export interface GraphForms extends Forms {
  * from; the forms that are trained may have other nodes for the same parameters. Throws what the head and the passes throw.
  */
 export function graphForms(given: Model, options: GraphFormsOptions): GraphForms {
-  const { output, model: headed } = withHead(withoutInitializerInputs(given), options);
-  const before = liftConstants(given).model.graph.initializers;
-  const initialized = [...liftConstants(headed).model.graph.initializers].filter(([name, value]) => {
-    const known = before.get(name);
-    return value.dtype === 'float32' && (known === undefined || known.content !== value.content);
-  });
+  const source = withoutInitializerInputs(given);
+  const { output, model: anew } = withHead(source, options);
+  const head = differing(anew, source);
+  const headed = options.keepHead === true ? withOldValues(anew, source) : anew;
   const prepared = inferShapes(prepareModel(headed)).model;
   const trained = new Set(trainableParameters(prepared, options.freeze));
   const training = trainingForm(prepared, {
@@ -50,15 +50,24 @@ export function graphForms(given: Model, options: GraphFormsOptions): GraphForms
   });
   const changed = [...trained, ...bufferUpdates(training).map(({ name }) => name)];
   const own = liftConstants(headed).model.graph.initializers;
-  const weight = initialized.map(([, { dims }]) => dims).find((dims) => dims.length >= 2);
+  const weight = head.map((name) => own.get(name)!.dims).find((dims) => dims.length >= 2);
   return {
     model: changed.every((name) => own.has(name)) ? headed : prepared,
     trainingForm: training,
     validationForm: prepared,
     output,
-    initialized: initialized.map(([name]) => name),
+    head,
+    initialized: differing(headed, source),
     features: weight === undefined ? 0 : weight.reduce((size, dim) => size * dim, 1) / options.classes,
   };
+}
+
+/** Names of the float32 weights of a model that another has not, or with other values. */
+function differing(model: Model, other: Model): string[] {
+  const known = liftConstants(other).model.graph.initializers;
+  return [...liftConstants(model).model.graph.initializers]
+    .filter(([name, { dtype, content }]) => dtype === 'float32' && known.get(name)?.content !== content)
+    .map(([name]) => name);
 }
 
 interface Headed {
@@ -69,7 +78,7 @@ interface Headed {
 /** Outputs that a head is put on where the user names none. */
 const USUAL_OUTPUTS = ['logits', 'last_hidden_state'];
 
-function withHead(model: Model, { classes, head, keepHead = false, mask, seed = 0 }: GraphFormsOptions): Headed {
+function withHead(model: Model, { classes, head, mask, seed = 0 }: GraphFormsOptions): Headed {
   const names = model.graph.outputs.map(({ name }) => name);
   const output = head ?? (names.length === 1 ? names[0]! : USUAL_OUTPUTS.find((name) => names.includes(name)));
   if (output === undefined || !names.includes(output)) {
@@ -96,7 +105,7 @@ function withHead(model: Model, { classes, head, keepHead = false, mask, seed = 
   }
   const type = inferTypes(replaced).get(output)?.type;
   if (type?.kind !== 'tensor' || type.shape === undefined || type.shape.length === 2) {
-    return { model: keepHead ? withOldValues(replaced, model) : replaced, output };
+    return { model: replaced, output };
   }
   if (type.shape.length === 3 && output !== 'logits') return attached();
   throw new LatheError(

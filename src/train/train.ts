@@ -32,6 +32,8 @@ export interface TrainOptions {
   readonly labels?: string;
   /** The output that the loss and the objective read; default `logits`. */
   readonly predictions?: string;
+  /** Names of the parameters to train. Default: all that `trainableParameters` finds, but those that settings freeze. */
+  readonly trainable?: readonly string[];
   readonly settings?: Partial<TrainSettings>;
   /** The folder of the run. */
   readonly folder: string;
@@ -102,12 +104,13 @@ async function writeJob(
     timeBudgetSeconds: _timeBudget,
     ...decisive
   } = settings;
+  const trainable = options.trainable ?? trainableParameters(model, settings.freeze);
   const hash = createHash('sha256')
-    .update(JSON.stringify([decisive, options.batchSteps ?? []]))
+    .update(JSON.stringify([decisive, options.batchSteps ?? [], trainable]))
     .update(encodeModel(training));
   for (const file of Object.values(files)) hash.update(file);
   const description: JobDescription = {
-    trainable: trainableParameters(model, settings.freeze),
+    trainable,
     labels,
     predictions,
     objective: options.objective,

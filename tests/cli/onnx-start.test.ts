@@ -87,6 +87,28 @@ describe('an ONNX file that an exporter wrote', () => {
     expect([again.code, again.stderr]).toEqual([0, expect.stringMatching(/begins with b, its head too/)]);
   });
 
+  it('keeps its backbone where only the head is trained, on features computed once', async () => {
+    const ended = await train('--model optimum --freeze-backbone --epochs 3 --out f');
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stderr).toMatch(/features by optimum: 1\d\d examples/);
+    const [before, after] = await Promise.all(
+      ['optimum', 'f'].map((name) => readModel(join(folder, name, 'onnx', 'model.onnx'))),
+    );
+    const changed = [...after!.graph.initializers]
+      .filter(([name, { content }]) => {
+        const old = before!.graph.initializers.get(name)?.content;
+        return old?.kind === 'bytes' && content.kind === 'bytes' && !Buffer.from(old.bytes).equals(content.bytes);
+      })
+      .map(([name]) => name);
+    expect(changed).toEqual(['model.classifier.weight', 'model.classifier.bias']);
+    expect(JSON.parse(readFileSync(join(folder, 'f', 'lathe.json'), 'utf8')).lineage.settings).toMatchObject({
+      model: 'optimum',
+      freezeBackbone: true,
+    });
+    const scratch = await train('--freeze-backbone --out g');
+    expect([scratch.code, scratch.stderr]).toEqual([2, expect.stringMatching(/nothing to keep\n.*--model SOURCE/s)]);
+  });
+
   it('needs a tokenizer, which may stand elsewhere', async () => {
     const refused = await train('--model alone/alone.onnx --epochs 1 --out c');
     expect([refused.code, refused.stderr]).toEqual([

@@ -201,6 +201,22 @@ describe('masked words', () => {
     expect(lineage.settings).toMatchObject({ model: 'words' });
   });
 
+  it('are features for a head that is trained alone', async () => {
+    const args =
+      'train --data animals.csv --model words --freeze-backbone --epochs 2 --max-length 24 --no-baseline --out quick';
+    const ended = await lathe(folder, args.split(' '));
+    expect([ended.code, ended.stderr]).toEqual([0, expect.stringMatching(/features by words: 14\d examples/)]);
+    const [before, after] = await Promise.all(
+      ['words', 'quick'].map(
+        async (name) => (await readModel(join(folder, name, 'onnx', 'model.onnx'))).graph.initializers,
+      ),
+    );
+    for (const [name, value] of before!) {
+      if (!name.startsWith('bert.')) continue;
+      expect(numbersOf(tensorOf(after!.get(name)!)), name).toEqual(numbersOf(tensorOf(value)));
+    }
+  });
+
   it('cannot be the start from a linear model', async () => {
     const ended = await lathe(folder, 'train --data animals.csv --model grades --out x'.split(' '));
     expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(/"grades" is a linear model/)]);

@@ -60,6 +60,9 @@ const parameters = z.object({
     description: 'of an ONNX file, the output whose last layer is replaced [default: the only one, or logits]',
     placeholder: 'OUTPUT',
   }),
+  freezeBackbone: z.boolean().default(false).meta({
+    description: 'train the head of --model alone, on features that the rest gives once: seconds in place of minutes',
+  }),
   freezeBatchNorm: z
     .boolean()
     .default(false)
@@ -133,6 +136,7 @@ export default defineCommand({
     ['lathe train --data mails/ --model models/mail-words --out models/spam', '… and a classifier that begins with it'],
     ['lathe train --data mails/ --model hf:distilbert/distilbert-base-uncased --out models/spam', 'from the Hub'],
     ['lathe train --data mails/ --model exported/model.onnx --out models/spam', 'from an ONNX file of any maker'],
+    ['lathe train --data mails/ --model models/mail-words --freeze-backbone --out models/quick', 'only its head: fast'],
     ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
@@ -162,6 +166,7 @@ export default defineCommand({
         tokenizer: given.tokenizer,
         head: given.head,
         freezeBatchNorm: given.freezeBatchNorm,
+        freezeBackbone: given.freezeBackbone,
         maxLength: given.maxLength,
         vocabularySize: given.vocabularySize,
         lowercase: !given.cased,

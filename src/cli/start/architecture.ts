@@ -21,7 +21,9 @@ export interface ArchitectureStart {
   readonly reader: TextReader;
   readonly config: HuggingFaceConfig;
   readonly weights: ParameterSource;
-  /** Names of the parameters of the new model that start anew. */
+  /** Names of the parameters of the new model that are not the encoder's, or that start anew. */
+  readonly head: readonly string[];
+  /** Those that start anew. */
   readonly initialized: readonly string[];
 }
 
@@ -39,14 +41,16 @@ export async function architectureStart(
   const sameHead =
     JSON.stringify([stored.architectures, stored.id2label]) === JSON.stringify([config.architectures, config.id2label]);
   const weights = new Map([...parameters].filter(([name]) => sameHead || name.startsWith(`${architecture.base}.`)));
-  const wanted = fromConfig(config, { head: options.task.head }).graph.initializers;
+  const wanted = [...fromConfig(config, { head: options.task.head }).graph.initializers.keys()].filter(isParameter);
+  const isNew = (name: string): boolean => !weights.has(name);
   return {
     kind: 'architecture',
     source,
     reader: await readText(options.tokenizer ?? folder, source, stored),
     config,
     weights,
-    initialized: [...wanted.keys()].filter((name) => isParameter(name) && !weights.has(name)),
+    head: wanted.filter((name) => isNew(name) || !name.startsWith(`${architecture.base}.`)),
+    initialized: wanted.filter(isNew),
   };
 }
 
