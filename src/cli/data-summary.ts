@@ -5,7 +5,7 @@ const LABELS_SHOWN = 20;
 
 /** Shows what data hold and what is odd about them. */
 export function showDataReport(report: DataReport, terminal: Terminal): void {
-  const { rows, cleaning, labels, splits, lengths } = report;
+  const { rows, cleaning, labels, splits, lengths, images } = report;
   const count = (value: number): string => value.toLocaleString('en');
   terminal.say(
     `\n${count(rows.read)} rows read: ${count(rows.kept)} kept, ${count(rows.dropped)} dropped by cleaning, ${count(rows.unusable)} unusable.`,
@@ -34,10 +34,18 @@ export function showDataReport(report: DataReport, terminal: Terminal): void {
     ],
   );
   if (labels.length > LABELS_SHOWN) terminal.say(`(and ${labels.length - LABELS_SHOWN} labels more)`);
-  const { words } = lengths;
-  terminal.say(
-    `\nWords a text: ${count(words.median)} in the middle, 95 % have at most ${count(words.p95)}, the longest ${count(words.max)}.`,
-  );
+  if (lengths !== undefined) {
+    const { words } = lengths;
+    terminal.say(
+      `\nWords a text: ${count(words.median)} in the middle, 95 % have at most ${count(words.p95)}, the longest ${count(words.max)}.`,
+    );
+  }
+  if (images !== undefined) {
+    const { width, height } = images;
+    terminal.say(
+      `\nPixels an image: ${count(width.median)} × ${count(height.median)} in the middle, from ${count(width.min)} × ${count(height.min)} to ${count(width.max)} × ${count(height.max)}.`,
+    );
+  }
   for (const { level, message } of report.findings) {
     if (level === 'note') terminal.say(`note: ${message}`);
     else terminal.warn(level === 'leak' ? `leak: ${message}` : message);

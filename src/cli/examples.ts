@@ -1,3 +1,4 @@
+import { join, resolve } from 'node:path';
 import { LatheError } from '../base/index.ts';
 import { type PreparedDataset, type SplitName, textOf } from '../data/index.ts';
 import type { Example } from '../pipeline/index.ts';
@@ -8,16 +9,23 @@ export async function readExamples(
   split: SplitName,
   { labelled }: { readonly labelled: boolean },
 ): Promise<readonly Example[]> {
-  const { text, textPair, label } = dataset.facts.columns;
+  const { text, textPair, image, label } = dataset.facts.columns;
   if (labelled && label === undefined)
     throw new LatheError('invalid-data', 'the data have no label column', { hint: 'Name it with --label.' });
   const rows = await dataset.readSplit(split);
+  const imageFolder = resolve(dataset.directory ?? '', dataset.facts.imageFolder ?? '');
   if (rows.length === 0)
     throw new LatheError('invalid-data', `the ${split} split has no rows`, {
       hint: 'Give it a larger share, or more data.',
     });
   return rows.map((row): Example => {
-    const value = row[text]!;
+    if (image !== undefined) {
+      return {
+        image: join(imageFolder, textOf(row[image]) ?? ''),
+        ...(label !== undefined && { label: row[label]! }),
+      };
+    }
+    const value = row[text!]!;
     return {
       text: Array.isArray(value) ? (value as string[]) : (textOf(value) ?? ''),
       ...(textPair !== undefined && { textPair: textOf(row[textPair]) ?? '' }),

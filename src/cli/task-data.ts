@@ -2,11 +2,13 @@ import { LatheError } from '../base/index.ts';
 import {
   type CleaningStepInput,
   datasetFromFile,
+  holdsImages,
   isPrepared,
   openDataset,
   type PreparedDataset,
   type PrepareOptions,
   sourceOf,
+  statOf,
 } from '../data/index.ts';
 import { TASK_NAMES, TASKS, type Task, type TaskName } from '../pipeline/index.ts';
 
@@ -19,28 +21,40 @@ export interface TaskDataOptions {
 }
 
 /** The task that is asked for, or that the data are for. */
-export function taskOf(
+export async function taskOf(
   asked: TaskName | undefined,
   data: string,
   given: { readonly target?: 'class' | 'number' | undefined; readonly labelSeparator?: string | undefined },
   facts: PreparedDataset['facts'] | undefined,
-): TaskName {
+): Promise<TaskName> {
   if (asked !== undefined && asked !== 'text-classification') return asked;
   if (given.target === 'number') return 'text-regression';
   if (given.labelSeparator !== undefined) return 'multi-label-classification';
+  if (facts?.columns.image !== undefined || (facts === undefined && (await isImageFolder(data)))) {
+    if (asked !== undefined) throw new LatheError('usage', `"${data}" holds images, ${asked} needs texts`);
+    return 'image-classification';
+  }
   if (facts === undefined || asked !== undefined) return 'text-classification';
   if (facts.target === 'none') {
     throw new LatheError('invalid-data', `"${data}" has no label column`, {
       hint: 'Prepare the data again with --label COLUMN, or name a --task that needs no labels.',
     });
   }
-  return TASK_NAMES.find((name) => TASKS[name].target === facts.target)!;
+  return TASK_NAMES.find((name) => TASKS[name].target === facts.target && TASKS[name].columns.text !== undefined)!;
+}
+
+async function isImageFolder(data: string): Promise<boolean> {
+  return statOf(data)?.isDirectory() === true && (await holdsImages(data));
 }
 
 /** Opens prepared data and checks that they are for the task. */
 export async function openPrepared(data: string, task: Task): Promise<PreparedDataset> {
   const dataset = await openDataset(data);
   const { target, columns } = dataset.facts;
+  if ((columns.image === undefined) !== (task.columns.image === undefined)) {
+    const [held, needed] = columns.image === undefined ? ['texts', 'images'] : ['images', 'texts'];
+    throw new LatheError('usage', `"${data}" holds ${held}, ${task.name} needs ${needed}`);
+  }
   if (task.target !== 'none' && target !== task.target) {
     throw new LatheError(
       'usage',
@@ -67,7 +81,7 @@ export async function openTaskData(
   const textPair = options.textPair ?? task.columns.textPair;
   return datasetFromFile({
     source: sourceOf([data]),
-    text: options.text ?? task.columns.text,
+    text: task.columns.image === undefined ? (options.text ?? task.columns.text) : undefined,
     textPair,
     label: task.target === 'none' ? false : (options.label ?? task.columns.label),
     ...(task.target !== 'none' && { target: task.target }),

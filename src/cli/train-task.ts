@@ -178,7 +178,8 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
       ...(positive !== undefined && { positive }),
       pipeline: pipelineSpec,
       columns: {
-        text: columns.text,
+        ...(columns.text !== undefined && { text: columns.text }),
+        ...(columns.image !== undefined && { image: columns.image }),
         ...(columns.textPair !== undefined && { textPair: columns.textPair }),
         ...(labelled && columns.label !== undefined && { label: columns.label }),
         ...(plan.labelSeparator !== undefined && { labelSeparator: plan.labelSeparator }),
@@ -378,8 +379,8 @@ function pipelineOf({ task: { task }, dataset }: TrainPlan, candidate: Candidate
     );
   const settings = task.settings.parse({});
   return {
-    input: isMail ? 'mail' : 'text',
-    steps: stepsOf(columns.text),
+    input: columns.image !== undefined ? 'image' : isMail ? 'mail' : 'text',
+    steps: columns.text === undefined ? [] : stepsOf(columns.text),
     ...(columns.textPair !== undefined && {
       pairSteps: stepsOf(columns.textPair).filter(({ column }) => column !== undefined),
     }),

@@ -1,11 +1,12 @@
 import { LatheError } from '../base/index.ts';
 import { type CleaningRun, type StepTally, startCleaning } from './cleaning/run.ts';
-import type { CleaningStep } from './cleaning/schema.ts';
+import { type CleaningStep, cleaningSchema, DEFAULT_CLEANING, DEFAULT_IMAGE_CLEANING } from './cleaning/schema.ts';
 import { duplicateKey, type LeakingPair } from './duplicates.ts';
 import { type Groups, groups } from './groups.ts';
 import { type Growing, growing } from './growing.ts';
 import { hashIndex, hashText } from './hash-index.ts';
 import { type Column, excerptOf, type Row, type RowReader, textOf, type Value } from './row.ts';
+import { FINGERPRINT, SHA256 } from './sources/image-columns.ts';
 import { readRows } from './sources/index.ts';
 import { type Progress, type Source, sourceTitle } from './sources/source.ts';
 import { SPLIT_WORDS, SPLITS, splitOf } from './split.ts';
@@ -14,7 +15,9 @@ import { kindOf, separated, TARGETS, type Target, type TargetKind } from './targ
 
 /** Which columns mean what. */
 export interface ColumnRoles {
+  /** What is to be judged: a text, or, where `images` is true, the path of an image. */
   readonly text: string;
+  readonly images: boolean;
   /** The second text of a pair. */
   readonly textPair?: string | undefined;
   readonly label?: string | undefined;
@@ -36,7 +39,8 @@ export interface RolesAsked {
 export interface CollectOptions {
   readonly source: Source;
   readonly roles: RolesAsked;
-  readonly cleaning: readonly CleaningStep[];
+  /** Default: what suits texts, or images. */
+  readonly cleaning?: readonly CleaningStep[] | undefined;
   /** What labels are. Default `class`. */
   readonly target?: TargetKind | undefined;
   /** Divides a text that holds several class names. Default `|`. */
@@ -109,7 +113,8 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     ...(options.signal !== undefined && { signal: options.signal }),
     ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
   });
-  const roles = resolveRoles(options.roles, reader.columns, options.cleaning, sourceTitle(source));
+  const roles = resolveRoles(options.roles, reader.columns, options.cleaning ?? [], sourceTitle(source));
+  const steps = options.cleaning ?? cleaningSchema.parse(roles.images ? DEFAULT_IMAGE_CLEANING : DEFAULT_CLEANING);
   const target: Target = TARGETS[options.target ?? 'class'];
   const readLabel = (row: Row): Row =>
     options.target === 'classes' && roles.label !== undefined && Object.hasOwn(row, roles.label)
@@ -156,8 +161,9 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   const drop = (row: number): void => {
     alive.data[row] = 0;
   };
-  const cleaning: CleaningRun = startCleaning(options.cleaning, {
+  const cleaning: CleaningRun = startCleaning(steps, {
     columns: { text: roles.text, label: roles.label },
+    images: roles.images,
     sourceColumns: reader.columns,
     together,
     labelOf,
@@ -193,7 +199,9 @@ export async function collect(options: CollectOptions): Promise<Collected> {
       const cleaned = await cleaning.clean(batch.rows, first);
       for (const [index, cleanedRow] of cleaned.entries()) {
         if (cleanedRow === undefined) continue;
-        const row = readLabel(cleanedRow);
+        const { [FINGERPRINT]: _, ...kept } = cleanedRow;
+        // Near-duplicates were looked for by it: it says nothing to anyone else.
+        const row = readLabel(roles.images ? kept : cleanedRow);
         const number = first + index;
         const reason = whyUnusable(row, roles, target);
         if (reason !== undefined) {
@@ -204,7 +212,7 @@ export async function collect(options: CollectOptions): Promise<Collected> {
           continue;
         }
         const split = splitNumber(row);
-        const key = duplicateKey(wordsOf(row[roles.text]!));
+        const key = duplicateKey(wordsOf(row[roles.images ? SHA256 : roles.text]!));
         joinGroup(row, number, split);
         numbers.push(number);
         labels.push(labelOf(row));
@@ -332,8 +340,9 @@ function resolveRoles(
   const names = new Set(columns.map((column) => column.name));
   for (const step of cleaning) if (step.step === 'rename') names.add(step.to);
   const present = (name: string): string | undefined => (names.has(name) ? name : undefined);
+  const images = asked.text === undefined && !names.has('text') && names.has('image') && names.has(FINGERPRINT);
   const roles = {
-    text: asked.text ?? 'text',
+    text: asked.text ?? (images ? 'image' : 'text'),
     textPair: asked.textPair,
     label: asked.label === false ? undefined : (asked.label ?? present('label')),
     group: asked.group,
@@ -347,7 +356,7 @@ function resolveRoles(
       hint: `${suggestion}The columns are ${[...names].map((one) => `"${one}"`).join(', ')}.`,
     });
   }
-  return roles;
+  return { ...roles, images };
 }
 
 /** Names within a few typing errors of the one that was asked for, nearest first. */

@@ -44,7 +44,10 @@ export const datasetFactsSchema = z.strictObject({
   format: z.literal('lathe-dataset'),
   version: z.literal(1),
   columns: z.strictObject({
-    text: z.string(),
+    /** Of data of texts. */
+    text: z.string().optional(),
+    /** Of data of images: their paths in the source's folder. */
+    image: z.string().optional(),
     textPair: z.string().optional(),
     label: z.string().optional(),
     group: z.string().optional(),
@@ -72,6 +75,8 @@ export const datasetFactsSchema = z.strictObject({
   seed: z.int(),
   fractions: fractionsSchema,
   source: sourceSchema,
+  /** Of images, the folder that their paths are in, from the folder of the prepared data; absolute where these are in memory. */
+  imageFolder: z.string().optional(),
   /** sha256 over what the source held. */
   sourceHash: z.string(),
   /** sha256 of each split's file, and over these of the whole. */

@@ -1,5 +1,5 @@
 /** Numbers that arrive one after another, kept in a typed array that doubles: no object a number. */
-export interface Growing<T extends Int32Array | Uint32Array | Uint8Array | Float64Array> {
+export interface Growing<T extends Int32Array | Uint32Array | Uint8Array | Float32Array | Float64Array> {
   readonly length: number;
   /** The array behind; longer than `length`. A new one after a push that did not fit. */
   readonly data: T;
@@ -7,7 +7,7 @@ export interface Growing<T extends Int32Array | Uint32Array | Uint8Array | Float
   append(values: ArrayLike<number>): void;
 }
 
-export function growing<T extends Int32Array | Uint32Array | Uint8Array | Float64Array>(
+export function growing<T extends Int32Array | Uint32Array | Uint8Array | Float32Array | Float64Array>(
   type: new (length: number) => T,
   capacity = 1024,
 ): Growing<T> {

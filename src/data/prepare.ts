@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { writeFolderAtomically } from '../base/atomic-write.ts';
 import { LatheError } from '../base/index.ts';
 import { assignSplits } from './assign.ts';
 import type { StepTally } from './cleaning/run.ts';
-import { type CleaningStep, type CleaningStepInput, cleaningSchema, DEFAULT_CLEANING } from './cleaning/schema.ts';
+import { type CleaningStep, type CleaningStepInput, cleaningSchema } from './cleaning/schema.ts';
 import { type Collected, collect, formatLocation, type Location } from './collect.ts';
 import {
   type DatasetFacts,
@@ -20,7 +20,7 @@ import {
   splitFile,
 } from './dataset.ts';
 import { type DataReport, type RowPair, startReport } from './report/data-report.ts';
-import { renderDataReport } from './report/render.ts';
+import { dataReportPage } from './report/page.ts';
 import { type Row, textOf, type Value } from './row.ts';
 import { statOf } from './sources/files.ts';
 import { type Progress, type Source, type SourceInput, sourceSchema, sourceTitle } from './sources/source.ts';
@@ -39,7 +39,7 @@ export interface PrepareOptions {
   readonly group?: string | undefined;
   /** Column that says the split. Default: a column `split`, where the source has one. False splits anew. */
   readonly split?: string | false | undefined;
-  /** Default {@link DEFAULT_CLEANING}. */
+  /** Default: DEFAULT_CLEANING, of images DEFAULT_IMAGE_CLEANING. */
   readonly cleaning?: readonly CleaningStepInput[] | undefined;
   /** Default 0.8, 0.1, 0.1. */
   readonly fractions?: Partial<Fractions> | undefined;
@@ -63,7 +63,7 @@ export interface PrepareOptions {
 /** Options of preparing, with defaults filled in. */
 interface Plan {
   readonly source: Source;
-  readonly cleaning: readonly CleaningStep[];
+  readonly cleaning: readonly CleaningStep[] | undefined;
   readonly fractions: Fractions;
   readonly seed: number;
   readonly target: TargetKind;
@@ -90,7 +90,10 @@ export async function prepareDataset(options: PrepareOptions & { readonly out: s
         const files = await Promise.all(writers.map((writer) => writer.finish()));
         const facts: DatasetFacts = { ...made.facts, ...describeFiles(files) };
         await writeWhole(join(folder, FACTS_FILE), `${JSON.stringify(facts, null, 2)}\n`);
-        await writeWhole(join(folder, 'report.html'), renderDataReport(made.report, sourceTitle(plan.source)));
+        await writeWhole(
+          join(folder, 'report.html'),
+          await dataReportPage(made.report, plan.source, options.directory),
+        );
         return { facts, report: made.report };
       } finally {
         await Promise.all(writers.map((writer) => writer.close()));
@@ -148,7 +151,7 @@ function planOf(options: PrepareOptions): Plan {
   };
   return {
     source: parse(sourceSchema, options.source, 'source'),
-    cleaning: parse(cleaningSchema, options.cleaning ?? DEFAULT_CLEANING, 'cleaning'),
+    cleaning: options.cleaning === undefined ? undefined : parse(cleaningSchema, options.cleaning, 'cleaning'),
     fractions: parse(fractionsSchema, options.fractions ?? {}, 'split fractions'),
     seed: parse(z.int(), options.seed ?? 0, 'seed'),
     target: options.target ?? 'class',
@@ -191,7 +194,7 @@ async function build(
   plan: Plan,
   collected: Collected,
   put: (split: number, row: Row) => Promise<void>,
-  options: PrepareOptions,
+  options: PrepareOptions & { readonly out?: string },
 ): Promise<Made> {
   const { roles } = collected;
   if (plan.leaks === 'drop-from-train') dropLeaksFromTrain(collected);
@@ -242,7 +245,7 @@ async function build(
     format: 'lathe-dataset',
     version: 1,
     columns: {
-      text: roles.text,
+      ...(roles.images ? { image: roles.text } : { text: roles.text }),
       ...(roles.textPair !== undefined && { textPair: roles.textPair }),
       ...(roles.label !== undefined && { label: roles.label }),
       ...(roles.group !== undefined && { group: roles.group }),
@@ -258,9 +261,16 @@ async function build(
     seed: plan.seed,
     fractions: plan.fractions,
     source: plan.source,
+    ...(roles.images && { imageFolder: imageFolderOf(plan.source, options) }),
     sourceHash: await collected.reader.hash(),
   };
   return { facts, report: await builder.finish({ rows, splits: sizes, labelCounts, cleaning, leaks }) };
+}
+
+/** From the folder of the prepared data, so that both can be moved together. */
+function imageFolderOf(source: Source, { directory = process.cwd(), out }: PrepareOptions & { out?: string }): string {
+  const folder = resolve(directory, source.kind === 'folder' ? source.path : '.');
+  return out === undefined ? folder : relative(resolve(out), folder).split(sep).join('/');
 }
 
 function refuseOneClass(collected: Collected, splits: Uint8Array, kept: number): void {

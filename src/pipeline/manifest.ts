@@ -52,7 +52,8 @@ export const manifestSchema = z.strictObject({
   variants: z.record(z.string(), z.strictObject({ file: z.string(), bytes: z.int(), parameters: z.int() })),
   /** The columns that the model was trained on: defaults for evaluation. */
   columns: z.strictObject({
-    text: z.string(),
+    text: z.string().optional(),
+    image: z.string().optional(),
     textPair: z.string().optional(),
     label: z.string().optional(),
     /** What divides the names in a cell of the label column. */

@@ -7,12 +7,11 @@ import { LatheError } from '../../base/index.ts';
 import {
   type CleaningStep,
   cleaningSchema,
+  dataReportPage,
   fractionsSchema,
   inspectData,
   type PrepareOptions,
   prepareDataset,
-  renderDataReport,
-  type Source,
   type SourceInput,
   sourceOf,
   sourceSchema,
@@ -123,7 +122,8 @@ const inspect = defineCommand({
     );
     showDataReport(report, terminal);
     if (given.report !== undefined) {
-      await writeFileAtomically(given.report, renderDataReport(report, named(given)));
+      const page = await dataReportPage(report, sourceSchema.parse(readFrom(given)));
+      await writeFileAtomically(given.report, page);
       terminal.say(`\nReport: ${given.report}`);
     }
     terminal.hint(
@@ -272,11 +272,6 @@ async function cleaningOf(clean: Reading['clean']): Promise<readonly CleaningSte
 
 function isList(clean: string): boolean {
   return clean.trimStart().startsWith('[');
-}
-
-function named(given: Reading): string {
-  const source: SourceInput | Source = readFrom(given);
-  return source.kind === 'sql' ? 'SQL query' : [source.path].flat().join(', ');
 }
 
 type OnProgress = NonNullable<PrepareOptions['onProgress']>;

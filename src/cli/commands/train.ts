@@ -197,7 +197,7 @@ async function openData(
 ): Promise<{ readonly task: TrainableTask; readonly dataset: PreparedDataset }> {
   const { data, seed } = given;
   const prepared = isPrepared(data);
-  const name = taskOf(given.task, data, given, prepared ? (await openDataset(data)).facts : undefined);
+  const name = await taskOf(given.task, data, given, prepared ? (await openDataset(data)).facts : undefined);
   const progress = terminal.progress(`reading ${data}`);
   const dataset = await openTaskData(data, TASKS[name], given, { seed, signal: terminal.signal });
   if (!prepared) progress.done(`read ${data}: ${dataset.facts.rows.kept} rows kept of ${dataset.facts.rows.read}`);

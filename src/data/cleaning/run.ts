@@ -1,6 +1,8 @@
 import { type DuplicateSearch, exactDuplicates, type LeakingPair, nearDuplicates } from '../duplicates.ts';
 import type { Groups } from '../groups.ts';
+import { nearDuplicateImages } from '../near-duplicate-images.ts';
 import { type Column, excerptOf, type Row, textOf } from '../row.ts';
+import { FINGERPRINT, SHA256 } from '../sources/image-columns.ts';
 import { sqlFilter } from './filter.ts';
 import { type CleaningColumns, isRowStep, rowStep } from './row-steps.ts';
 import type { CleaningStep } from './schema.ts';
@@ -30,6 +32,8 @@ export interface StepExample {
 
 export interface CleaningContext {
   readonly columns: CleaningColumns;
+  /** Whether rows are of images. */
+  readonly images: boolean;
   readonly sourceColumns: readonly Column[];
   readonly together: Groups;
   readonly labelOf: (row: Row) => number;
@@ -61,20 +65,31 @@ export function startCleaning(steps: readonly CleaningStep[], context: CleaningC
   const duplicatesKept = { exact: 0, near: 0, conflicts: 0 };
   // Where no step drops duplicates, they are still looked for: copies must not be split apart.
   const has = (name: CleaningStep['step']): boolean => steps.some(({ step }) => step === name);
-  const watchers: { readonly count: 'exact' | 'near'; readonly search: DuplicateSearch }[] = [];
-  if (!has('drop-exact-duplicates')) watchers.push({ count: 'exact', search: exactDuplicates(context.together) });
-  if (!has('drop-near-duplicates') && !has('group-near-duplicates')) {
-    watchers.push({ count: 'near', search: nearDuplicates(context.together, context.isKept, { keepAll: true }) });
+  const { together, isKept, images } = context;
+  const watchers: { readonly count: 'exact' | 'near'; readonly column: string; readonly search: DuplicateSearch }[] =
+    [];
+  if (!has('drop-exact-duplicates')) {
+    watchers.push({
+      count: 'exact',
+      column: images ? SHA256 : context.columns.text,
+      search: exactDuplicates(together),
+    });
+  }
+  if (images) watchers.push({ count: 'near', column: FINGERPRINT, search: nearDuplicateImages(together, isKept) });
+  else if (!has('drop-near-duplicates') && !has('group-near-duplicates')) {
+    const search = nearDuplicates(together, isKept, { keepAll: true });
+    watchers.push({ count: 'near', column: context.columns.text, search });
   }
   searches.push(...watchers.map(({ search }) => search));
   const watch = (row: Row, number: number): void => {
-    const text = row[context.columns.text];
-    if (typeof text !== 'string' || !context.isUsable(row)) return;
-    const candidate = { row: number, text, label: context.labelOf(row), split: context.splitOf(row) };
+    if (!context.isUsable(row)) return;
+    const candidate = { row: number, label: context.labelOf(row), split: context.splitOf(row) };
     let repeats = false;
     let contradicts = false;
-    for (const { count, search } of watchers) {
-      const { kind } = search.check(candidate);
+    for (const { count, column, search } of watchers) {
+      const text = row[column];
+      if (typeof text !== 'string') continue;
+      const { kind } = search.check({ ...candidate, text });
       if (kind === 'duplicate' && !repeats) {
         duplicatesKept[count]++;
         repeats = true;
@@ -143,7 +158,7 @@ function duplicateStage(
     : nearDuplicates(context.together, context.isKept, { ...step, keepAll: !drops });
   searches.push(search);
   const dropsConflicts = exact && step.conflicts === 'drop-all';
-  const column = step.column ?? context.columns.text;
+  const column = step.column ?? (context.images ? SHA256 : context.columns.text);
   return (rows, firstNumber, tally) => {
     for (const [index, row] of rows.entries()) {
       const text = row?.[column];
@@ -168,7 +183,7 @@ function duplicateStage(
         tally.examples.push({
           row: number,
           what: verdict.kind === 'conflict' ? 'conflict' : goes ? 'dropped' : 'grouped',
-          before: excerptOf(text, 100),
+          before: excerptOf(context.images ? String(row[context.columns.text]) : text, 100),
           other,
           similarity: verdict.similarity,
         });

@@ -73,3 +73,6 @@ export const DEFAULT_CLEANING: readonly CleaningStepInput[] = [
   { step: 'drop-exact-duplicates' },
   { step: 'drop-near-duplicates' },
 ];
+
+/** The same for images. Near-duplicates stay, and stay in one split. */
+export const DEFAULT_IMAGE_CLEANING: readonly CleaningStepInput[] = [{ step: 'drop-exact-duplicates' }];

@@ -93,7 +93,7 @@ type Sharp = typeof import('sharp')['default'];
 let loaded: Promise<Sharp> | undefined;
 
 /** Loaded when the first image is unpacked, so that nobody else waits for it. */
-function loadSharp(): Promise<Sharp> {
+export function loadSharp(): Promise<Sharp> {
   loaded ??= import('sharp').then(({ default: sharp }) => {
     // Every file is read once: nothing is worth keeping.
     sharp.cache(false);

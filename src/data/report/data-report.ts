@@ -3,6 +3,7 @@ import { type Collected, formatLocation, wordsOf } from '../collect.ts';
 import type { StepEffect } from '../dataset.ts';
 import { growing } from '../growing.ts';
 import { excerptOf, type Row, type UnreadableRow } from '../row.ts';
+import { SHA256 } from '../sources/image-columns.ts';
 import { SPLITS, type SplitName } from '../split.ts';
 import { type ColumnProfile, profileColumn } from './column-profile.ts';
 import { type Distribution, distributionOf } from './distribution.ts';
@@ -59,12 +60,20 @@ export interface DataReport {
     readonly examples: readonly UnreadableRow[];
   };
   readonly cleaning: readonly StepEffect[];
-  readonly lengths: {
+  /** Of data of texts. */
+  readonly lengths?: {
     readonly characters: Distribution;
     readonly words: Distribution;
     /** Whether `truncated` counts real tokens, or 1.3 a word. */
     readonly tokensAreCounted: boolean;
     readonly truncated: readonly { readonly maxLength: number; readonly share: number }[];
+  };
+  /** Of data of images. */
+  readonly images?: {
+    readonly width: Distribution;
+    readonly height: Distribution;
+    /** A few of each label, by their paths in the folder of the source. */
+    readonly examples: readonly { readonly label: string; readonly files: readonly string[] }[];
   };
   readonly columns: readonly ColumnProfile[];
   readonly notes: readonly string[];
@@ -104,6 +113,9 @@ const TOKENS_A_WORD = 1.3;
 /** The tokens that frame a text: [CLS] and [SEP]. */
 const FRAME = 2;
 const EXAMPLES = 50;
+/** Pictures that a page shows of a label, and labels that it shows pictures of. */
+const PICTURES = 10;
+const LABELS_PICTURED = 40;
 const LEAK_EXAMPLES = 20;
 
 export function startReport(collected: Collected, options: ReportOptions = {}): ReportBuilder {
@@ -113,9 +125,20 @@ export function startReport(collected: Collected, options: ReportOptions = {}): 
   const over = MAX_LENGTHS.map(() => 0);
   const profiles = new Map<string, ReturnType<typeof profileColumn>>();
   let rowsSeen = 0;
-  const skipped = new Set([roles.text, roles.label]);
+  const skipped = new Set([roles.text, roles.label, ...(roles.images ? ['width', 'height', SHA256] : [])]);
+  const widths = growing(Uint32Array);
+  const heights = growing(Uint32Array);
+  const shown = new Map<number, string[]>();
+  const addImage = (row: Row, label: number): void => {
+    widths.push(Number(row.width ?? 0));
+    heights.push(Number(row.height ?? 0));
+    const files = shown.get(label) ?? [];
+    if (files.length === 0 && shown.size < LABELS_PICTURED) shown.set(label, files);
+    if (files.length < PICTURES) files.push(String(row[roles.text]));
+  };
   return {
     add(row, label) {
+      if (roles.images) addImage(row, label);
       const text = wordsOf(row[roles.text]!);
       const count = countWords(text);
       characters.push(text.length);
@@ -153,15 +176,26 @@ export function startReport(collected: Collected, options: ReportOptions = {}): 
         leaks,
         unusable,
         cleaning: facts.cleaning,
-        lengths: {
-          characters: distributionOf(characters),
-          words: distributionOf(words),
-          tokensAreCounted: options.countTokens !== undefined,
-          truncated: MAX_LENGTHS.map((maxLength, index) => ({
-            maxLength,
-            share: rowsSeen === 0 ? 0 : over[index]! / rowsSeen,
-          })),
-        },
+        ...(roles.images && {
+          images: {
+            width: distributionOf(widths),
+            height: distributionOf(heights),
+            examples: [...shown]
+              .map(([label, files]) => ({ label: collected.labelNames[label] ?? '', files }))
+              .sort((left, right) => (left.label < right.label ? -1 : 1)),
+          },
+        }),
+        ...(!roles.images && {
+          lengths: {
+            characters: distributionOf(characters),
+            words: distributionOf(words),
+            tokensAreCounted: options.countTokens !== undefined,
+            truncated: MAX_LENGTHS.map((maxLength, index) => ({
+              maxLength,
+              share: rowsSeen === 0 ? 0 : over[index]! / rowsSeen,
+            })),
+          },
+        }),
         columns: [...profiles.values()].map((profile) => profile.finish()),
         notes: collected.reader.notes,
       };
@@ -338,8 +372,8 @@ export function findingsOf(report: Omit<DataReport, 'verdict' | 'findings'>): Fi
       'kept-duplicates',
       `${plural(kept, 'repeated row was', 'repeated rows were')} kept; copies stay on one side of every split`,
     );
-  const at128 = lengths.truncated.find(({ maxLength }) => maxLength === 128)!;
-  if (at128.share > 0.1)
+  const at128 = lengths?.truncated.find(({ maxLength }) => maxLength === 128);
+  if (at128 !== undefined && at128.share > 0.1)
     say('note', 'long-texts', `${percent(at128.share)} of the texts are longer than 128 tokens and would be cut`);
   const named = (finding: ColumnProfile['findings'][number]): string =>
     columns

@@ -3,11 +3,16 @@ import { formatLocation } from '../collect.ts';
 import type { StepEffect } from '../dataset.ts';
 import { SPLITS } from '../split.ts';
 import { type DataReport, percent } from './data-report.ts';
+import type { Distribution } from './distribution.ts';
 import { format, histogram } from './histogram.ts';
 import { STYLES } from './styles.ts';
 
 /** The report as a page that stands alone: no scripts, nothing fetched, light and dark, readable on a phone. */
-export function renderDataReport(report: DataReport, title: string): string {
+export function renderDataReport(
+  report: DataReport,
+  title: string,
+  thumbnails: ReadonlyMap<string, string> = new Map(),
+): string {
   return htmlPage({
     title: `Data: ${title}`,
     styles: STYLES,
@@ -16,6 +21,7 @@ ${header(report, title)}
 ${leaks(report)}
 ${labels(report)}
 ${lengths(report)}
+${images(report, thumbnails)}
 ${cleaning(report)}
 ${columns(report)}
 ${unusable(report)}
@@ -90,7 +96,35 @@ function labels(report: DataReport): HtmlValue {
   );
 }
 
-function lengths({ lengths: { characters, words, truncated, tokensAreCounted } }: DataReport): Html {
+function images({ images: shown }: DataReport, thumbnails: ReadonlyMap<string, string>): HtmlValue {
+  if (shown === undefined) return undefined;
+  const { width, height, examples } = shown;
+  const facts = (name: string, { min, median, mean, p95, max }: Distribution): string[] => [
+    name,
+    ...[min, median, mean, p95, max].map(format),
+  ];
+  const picture = (file: string): HtmlValue => {
+    const source = thumbnails.get(file);
+    return source !== undefined && html`<img src="${source}" alt="${file}" title="${file}">`;
+  };
+  return section(
+    'Images',
+    undefined,
+    html`<div class="pair"><figure><figcaption>Width in pixels</figcaption>${histogram(width, 'pixels of width')}</figure>
+<figure><figcaption>Height in pixels</figcaption>${histogram(height, 'pixels of height')}</figure></div>`,
+    table(
+      ['', 'smallest', 'median', 'mean', '95 % below', 'largest'],
+      [1, 2, 3, 4, 5],
+      [facts('width', width), facts('height', height)],
+    ),
+    thumbnails.size > 0 &&
+      examples.map(({ label, files }) => html`<h3>${label}</h3><div class="pictures">${files.map(picture)}</div>`),
+  );
+}
+
+function lengths({ lengths: shown }: DataReport): HtmlValue {
+  if (shown === undefined) return undefined;
+  const { characters, words, truncated, tokensAreCounted } = shown;
   const facts = (name: string, { min, median, mean, p95, max }: typeof words): HtmlValue[] => [
     name,
     ...[min, median, mean, p95, max].map(format),

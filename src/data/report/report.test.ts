@@ -85,15 +85,15 @@ describe('the report', () => {
       ['a', 100],
       ['b', 100],
     ]);
-    expect(report.lengths.words).toMatchObject({ min: 1, max: 200 });
+    expect(report.lengths!.words).toMatchObject({ min: 1, max: 200 });
     // 1.3 tokens a word and two to frame the text: 97 words are 129 tokens.
-    expect(report.lengths.truncated.find(({ maxLength }) => maxLength === 128)!.share).toBe((200 - 96) / 200);
+    expect(report.lengths!.truncated.find(({ maxLength }) => maxLength === 128)!.share).toBe((200 - 96) / 200);
   });
 
   it('counts real tokens when it can', async () => {
     const { lengths } = await inspect(rowsOf(100), { countTokens: (text) => (text.startsWith('word1') ? 200 : 1) });
-    expect(lengths.tokensAreCounted).toBe(true);
-    expect(lengths.truncated.map(({ share }) => share)).toEqual([0.11, 0.11, 0, 0]);
+    expect(lengths!.tokensAreCounted).toBe(true);
+    expect(lengths!.truncated.map(({ share }) => share)).toEqual([0.11, 0.11, 0, 0]);
   });
 
   it('warns of imbalance, rare labels, labels that are tested only, and columns that tell the label', async () => {

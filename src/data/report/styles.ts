@@ -19,6 +19,8 @@ h1 { margin: 0 0 .75rem; font-size: 1.6rem; line-height: 1.25; overflow-wrap: an
 h2 { margin: 0 0 .5rem; font-size: 1.15rem; }
 h3 { margin: 1.5rem 0 .25rem; font-size: 1rem; }
 p { margin: .25rem 0 .75rem; max-width: 46rem; }
+.pictures { display: flex; flex-wrap: wrap; gap: .5rem; margin: .25rem 0 1rem; }
+.pictures img { width: 64px; height: 64px; object-fit: contain; background: var(--faint); border-radius: .25rem; }
 small, .aside, .kind { color: var(--soft); }
 small { font-size: .8125rem; }
 .kind { margin: 0; font-size: .875rem; }

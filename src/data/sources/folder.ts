@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
+import { basename, extname, join, relative, resolve, sep } from 'node:path';
 import { LatheError } from '../../base/index.ts';
+import { decodeImage, IMAGE_EXTENSIONS } from '../images/decode.ts';
+import { fingerprint } from '../images/fingerprint.ts';
 import { type Column, excerptOf, type Row, type RowBatch, type RowReader, textOf, type UnreadableRow } from '../row.ts';
 import { splitOf } from '../split.ts';
 import { readCsv } from './csv.ts';
-import { type SourceFile, statOf, walk } from './files.ts';
+import { hasExtension, type SourceFile, statOf, walk } from './files.ts';
 import { readJson } from './json-array.ts';
 import { readJsonLines } from './json-lines.ts';
 import { decodeUtf8 } from './lines.ts';
@@ -13,6 +15,8 @@ import { readParquet } from './parquet.ts';
 import type { ReadOptions } from './source.ts';
 
 const BATCH = 256;
+/** Images unpacked at a time: enough to keep the threads of the decoder busy. */
+const IMAGE_BATCH = 16;
 const LARGEST_FILE = 1 << 26;
 
 /** How a table file is read, by its extension. */
@@ -34,7 +38,9 @@ interface Sample {
 /**
  * A folder of samples, in one of four layouts, looked for in this order: tables named for splits (`train.csv`,
  * `test.csv`); files beside a `metadata` table that names them in `file_name`, in the folder or in a folder a split;
- * `split/label/file`; `label/file`. Files are text in UTF-8 and become the column `text`.
+ * `split/label/file`; `label/file`. Files are text in UTF-8 and become the column `text`, or, where most of them are images by
+ * their names, images: their paths in the folder become the column `image`, beside `width`, `height`, `sha256` and
+ * `fingerprint`.
  */
 export async function readFolder(path: string, options: ReadOptions): Promise<RowReader> {
   const root = resolve(options.directory ?? process.cwd(), path);
@@ -58,25 +64,22 @@ export async function readFolder(path: string, options: ReadOptions): Promise<Ro
   );
   if (tables.length > 0) return tablesReader(tables, options);
   const metadata = files.filter(({ parts }) => METADATA.includes(parts.at(-1)!) && parts.length <= 2);
-  if (metadata.length > 0) return metadataReader(metadata, options);
+  if (metadata.length > 0) return metadataReader(metadata, root, options);
 
   const isSplit = (parts: readonly string[]): boolean => parts.length === 3 && splitOf(parts[0]!) !== undefined;
   const bySplit = files.filter(({ parts }) => isSplit(parts));
   const byLabel = files.filter(({ parts }) => parts.length === 2);
   if (bySplit.length > 0) {
     return samplesReader(
-      bySplit.map((file) => ({
-        file,
-        row: { label: file.parts[1]!, split: splitOf(file.parts[0]!)!, file: file.inside },
-      })),
-      textColumns(['label', 'split', 'file']),
+      bySplit.map((file) => ({ file, row: { label: file.parts[1]!, split: splitOf(file.parts[0]!)! } })),
+      textColumns(['label', 'split']),
       options,
     );
   }
   if (byLabel.length > 0) {
     return samplesReader(
-      byLabel.map((file) => ({ file, row: { label: file.parts[0]!, file: file.inside } })),
-      textColumns(['label', 'file']),
+      byLabel.map((file) => ({ file, row: { label: file.parts[0]! } })),
+      textColumns(['label']),
       options,
     );
   }
@@ -86,7 +89,7 @@ export async function readFolder(path: string, options: ReadOptions): Promise<Ro
 }
 
 function textColumns(names: readonly string[]): Column[] {
-  return ['text', ...names].map((name) => ({ name, type: 'text' }));
+  return names.map((name) => ({ name, type: 'text' }));
 }
 
 async function tablesReader(
@@ -124,12 +127,13 @@ async function tablesReader(
 
 async function metadataReader(
   metadata: readonly (SourceFile & { readonly parts: readonly string[] })[],
+  root: string,
   options: ReadOptions,
 ): Promise<RowReader> {
   const samples: Sample[] = [];
   const unreadable: UnreadableRow[] = [];
   const notes: string[] = [];
-  const columns = new Map<string, Column>([['text', { name: 'text', type: 'text' }]]);
+  const columns = new Map<string, Column>();
   for (const { path, name, parts } of metadata) {
     const reader = await TABLES[extname(path)]!(path, options);
     const folder = resolve(path, '..');
@@ -158,8 +162,13 @@ async function metadataReader(
             continue;
           }
           samples.push({
-            file: { path: full, name: join(name, '..', file!), inside: file!, bytes: stats.size },
-            row: { ...rest, ...(split !== undefined && { split }), file: file! },
+            file: {
+              path: full,
+              name: join(name, '..', file!),
+              inside: relative(root, full).split(sep).join('/'),
+              bytes: stats.size,
+            },
+            row: { ...rest, ...(split !== undefined && { split }) },
           });
         }
       }
@@ -169,7 +178,6 @@ async function metadataReader(
       await reader.close();
     }
   }
-  columns.set('file', { name: 'file', type: 'text' });
   return samplesReader(samples, [...columns.values()], options, unreadable, notes);
 }
 
@@ -179,6 +187,84 @@ function samplesReader(
   options: ReadOptions,
   unreadable: UnreadableRow[] = [],
   notes: readonly string[] = [],
+): RowReader {
+  const images = samples.filter(({ file }) => hasExtension(file.path, IMAGE_EXTENSIONS)).length;
+  const reader = images * 2 > samples.length ? imagesReader : textsReader;
+  return reader(samples, columns, options, unreadable, notes);
+}
+
+/** Whether a folder is one of images, as {@link readFolder} would read it. */
+export async function holdsImages(folder: string): Promise<boolean> {
+  const files = await walk(folder, (file) => !basename(file).startsWith('.') && !METADATA.includes(basename(file)));
+  return files.filter(({ path }) => hasExtension(path, IMAGE_EXTENSIONS)).length * 2 > files.length;
+}
+
+function imagesReader(
+  samples: readonly Sample[],
+  columns: readonly Column[],
+  options: ReadOptions,
+  unreadable: UnreadableRow[],
+  notes: readonly string[],
+): RowReader {
+  const hash = createHash('sha256');
+  const rowOf = async ({ file, row }: Sample): Promise<Row | string> => {
+    if (file.bytes > LARGEST_FILE) return `a file of more than ${LARGEST_FILE} bytes`;
+    const bytes = await readFile(file.path);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    try {
+      const image = await decodeImage(bytes, { name: '' });
+      const { width, height } = image;
+      return { image: file.inside, ...row, width, height, sha256, fingerprint: fingerprint(image) };
+    } catch (error) {
+      if (error instanceof LatheError) return error.message.split('\n')[0]!.replace(/^: /, '');
+      throw error;
+    }
+  };
+  async function* batches(): AsyncGenerator<RowBatch> {
+    for (let start = 0; start < samples.length; start += IMAGE_BATCH) {
+      options.signal?.throwIfAborted();
+      const some = samples.slice(start, start + IMAGE_BATCH);
+      const rows: Row[] = [];
+      const files: string[] = [];
+      for (const [index, read] of (await Promise.all(some.map(rowOf))).entries()) {
+        const { file } = some[index]!;
+        hash.update(`${file.inside}\0${typeof read === 'string' ? '' : String(read.sha256)}\0`);
+        if (typeof read === 'string') {
+          unreadable.push({ file: file.name, line: 0, reason: read, excerpt: '' });
+          continue;
+        }
+        rows.push(read);
+        files.push(file.name);
+      }
+      options.onProgress?.(Math.min(samples.length, start + IMAGE_BATCH), samples.length, 'reading images');
+      yield { file: files, rows, numbers: new Uint8Array(rows.length) };
+    }
+  }
+  const own: readonly Column[] = [
+    { name: 'image', type: 'text' },
+    ...columns,
+    { name: 'width', type: 'integer' },
+    { name: 'height', type: 'integer' },
+    { name: 'sha256', type: 'text' },
+    { name: 'fingerprint', type: 'text' },
+  ];
+  return {
+    columns: own,
+    batches: batches(),
+    unreadable,
+    notes,
+    locate: async (_file, numbers) => numbers,
+    hash: async () => hash.digest('hex'),
+    close: async () => {},
+  };
+}
+
+function textsReader(
+  samples: readonly Sample[],
+  columns: readonly Column[],
+  options: ReadOptions,
+  unreadable: UnreadableRow[],
+  notes: readonly string[],
 ): RowReader {
   const hash = createHash('sha256');
   async function* batches(): AsyncGenerator<RowBatch> {
@@ -204,7 +290,7 @@ function samplesReader(
           unreadable.push({ file: file.name, line: 0, reason, excerpt: '' });
           continue;
         }
-        rows.push({ text: text.startsWith('\ufeff') ? text.slice(1) : text, ...row });
+        rows.push({ text: text.startsWith('\ufeff') ? text.slice(1) : text, ...row, file: file.inside });
         files.push(file.name);
       }
       options.onProgress?.(Math.min(samples.length, start + BATCH), samples.length, 'reading files');
@@ -212,7 +298,7 @@ function samplesReader(
     }
   }
   return {
-    columns,
+    columns: [{ name: 'text', type: 'text' }, ...columns, { name: 'file', type: 'text' }],
     batches: batches(),
     unreadable,
     notes,
