@@ -1,3 +1,4 @@
 export { allocateTensors } from './arena.ts';
+export { type ElementwiseKernel, type ElementwiseOptions, elementwiseKernel } from './kernel/elementwise.ts';
 export { type OperatorCost, profileByOperator } from './profile.ts';
 export { openSession, type RunOptions, type Session, type SessionOptions } from './session.ts';

@@ -10,7 +10,7 @@ import { readCheckpoint } from './checkpoint.ts';
 import { runLoop } from './loop.ts';
 import { DEFAULT_SETTINGS, optimizerOf, type TrainSettings } from './settings.ts';
 import { openStepper } from './stepper.ts';
-import { accumulatingGraphs, trainingGraph } from './training-graph.ts';
+import { gradientGraph, trainingGraph } from './training-graph.ts';
 
 const MOMENTUM = 0.75;
 
@@ -56,10 +56,16 @@ describe('buffers of a training form', () => {
     expect(graph.buffers).toEqual([{ name: 'centre.mean', dims: [2], next: 'add' }]);
     expect(graph.model.graph.inputs.map(({ name }) => name)).toContain('centre.mean');
     expect(graph.model.graph.initializers.has('centre.mean')).toBe(false);
-    const { accumulate, apply } = accumulatingGraphs(centred('training'), options);
-    check(accumulate);
-    check(apply);
-    expect(apply.graph.inputs.map(({ name }) => name)).not.toContain('centre.mean');
+    const gradients = gradientGraph(centred('training'), options);
+    check(gradients.model);
+    expect(gradients.buffers).toEqual(graph.buffers);
+    expect(gradients.model.graph.inputs.map(({ name }) => name)).toEqual([
+      'x',
+      'labels',
+      'centre.mean',
+      'linear.weight',
+    ]);
+    expect(gradients.model.graph.outputs.map(({ name }) => name)).toEqual(['loss', 'linear.weight_grad', 'add']);
   });
 
   it('go from step to step, beside the parameters', async () => {

@@ -24,9 +24,10 @@ export { type Scalar, TensorBoardWriter } from './tensorboard.ts';
 export { type TrainOptions, train, trainedModel } from './train.ts';
 export { type Trainability, trainability, trainableParameters } from './trainable.ts';
 export {
-  type AccumulatingGraphs,
-  accumulatingGraphs,
   type BufferSlot,
+  type GradientGraph,
+  type GradientGraphOptions,
+  gradientGraph,
   type ParameterSlot,
   type TrainingGraph,
   type TrainingGraphOptions,

@@ -1,16 +1,14 @@
-import { LatheError, type Tensor, tensor } from '../base/index.ts';
-import type { Model } from '../graph/index.ts';
-import { tensorOf } from '../graph/index.ts';
+import { LatheError, type Tensor } from '../base/index.ts';
+import { type Model, tensorOf } from '../graph/index.ts';
 import { allocateTensors, openSession, type SessionOptions } from '../runtime/index.ts';
-import type { Optimizer } from './optimizers/optimizer.ts';
+import { type ParameterMemory, updateKernels } from './optimizers/update-kernels.ts';
 import {
-  type AccumulatingGraphs,
-  accumulatingGraphs,
   type BufferSlot,
+  decays,
+  type GradientGraph,
+  gradientGraph,
   type ParameterSlot,
-  type TrainingGraph,
   type TrainingGraphOptions,
-  trainingGraph,
 } from './training-graph.ts';
 
 export type Batch = Readonly<Record<string, Tensor>>;
@@ -21,12 +19,15 @@ export interface StepResult {
 }
 
 /**
- * Owns the parameters, the optimizer state and the buffers of a run, and moves them by one step. All exist twice: a step
- * reads one set and writes the other, then they change places. ONNX Runtime must not write what it reads.
+ * Owns the parameters, the optimizer state and the buffers of a run, and moves them by one step. ONNX Runtime gives the
+ * gradients; parameters and state are then updated where they lie.
  */
 export interface Stepper {
   readonly slots: readonly ParameterSlot[];
-  /** One step over the micro-batches of `batches` (one, without accumulation). `step` counts from 1. */
+  /**
+   * One step over the micro-batches of `batches` (one, without accumulation). `step` counts from 1. A step whose loss or
+   * gradient is not finite is not taken: the caller can look into what caused it.
+   */
   step(batches: readonly Batch[], step: number, learningRate: number): Promise<StepResult>;
   /** Parameters, optimizer state and buffers by name, as they are now: valid until the next step. */
   tensors(): ReadonlyMap<string, Tensor>;
@@ -38,127 +39,149 @@ export interface Stepper {
 }
 
 export interface StepperOptions extends TrainingGraphOptions {
+  /** The most micro-batches of a step. */
   readonly accumulation: number;
   readonly session: SessionOptions;
 }
 
 export async function openStepper(model: Model, options: StepperOptions): Promise<Stepper> {
-  return options.accumulation > 1
-    ? openAccumulating(accumulatingGraphs(model, options), model, options)
-    : openFused(trainingGraph(model, options), model, options);
-}
+  const { optimizer, clipNorm } = options;
+  const accumulates = options.accumulation > 1;
+  const graph = gradientGraph(model, { ...options, weighted: accumulates });
+  const session = await openSession(graph.model, options.session);
+  const memory = memoryOf(model, graph, accumulates);
+  const { parameters, buffers } = memory;
+  const kernels = updateKernels(optimizer);
 
-async function openFused(
-  graph: TrainingGraph,
-  model: Model,
-  { optimizer, session: sessionOptions }: StepperOptions,
-): Promise<Stepper> {
-  const session = await openSession(graph.model, sessionOptions);
-  const memory = memoryOf(model, graph.parameters, graph.buffers);
-  const { trained, buffers } = memory;
+  /** Leaves the sum of the gradients where the gradients of one batch would be, and moves the buffers. */
+  async function sumGradients(batches: readonly Batch[]): Promise<{ loss: number; weight: number }> {
+    let [loss, weight] = [0, 0];
+    for (const [index, batch] of batches.entries()) {
+      const results = await session.run(
+        { ...batch, ...memory.feeds, ...buffers.feeds() },
+        {
+          outputs: accumulates ? ['loss', 'loss_weight'] : ['loss'],
+          into: { ...(index === 0 ? memory.gradients : memory.parts), ...buffers.targets() },
+        },
+      );
+      const share = accumulates ? scalarOf(results.loss_weight) : 1;
+      loss += scalarOf(results.loss) * share;
+      weight += share;
+      if (index > 0) for (const { gradient, part } of parameters) kernels.add(gradient, part!);
+      buffers.swap();
+    }
+    return { loss, weight };
+  }
+
   return {
     slots: graph.parameters,
     ...memory.access,
-    async step([batch], step, learningRate) {
-      const results = await session.run(
-        { ...batch, ...trained.feeds(), ...buffers.feeds(), ...scalarFeeds(optimizer, step, learningRate) },
-        { outputs: [graph.loss, graph.gradientNorm], into: { ...trained.targets(), ...buffers.targets() } },
-      );
-      const result = { loss: scalarOf(results[graph.loss]), gradientNorm: scalarOf(results[graph.gradientNorm]) };
-      // A step that is not finite is not taken: the caller can look into what caused it.
-      if (isFiniteStep(result)) {
-        trained.swap();
-        buffers.swap();
+    async step(batches, step, learningRate) {
+      const before = buffers.copies();
+      const sum = await sumGradients(batches);
+      // All labels ignored: nothing to learn from.
+      if (sum.weight === 0) return { loss: 0, gradientNorm: 0 };
+      const squares = parameters.reduce((total, { gradient }) => total + kernels.sumOfSquares(gradient), 0);
+      const result = { loss: sum.loss / sum.weight, gradientNorm: Math.sqrt(squares) / sum.weight };
+      if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) {
+        for (const [name, value] of before) copyInto(buffers.current().get(name)!, value);
+        return result;
       }
+      const scale = clippingScale(result.gradientNorm, clipNorm) / sum.weight;
+      const scalars = optimizer.scalarValues(step, learningRate);
+      for (const parameter of parameters) kernels.update(parameter, scale, scalars);
       return result;
     },
     close: () => session.close(),
   };
 }
 
-async function openAccumulating(
-  graphs: AccumulatingGraphs,
-  model: Model,
-  { optimizer, session: sessionOptions }: StepperOptions,
-): Promise<Stepper> {
-  const accumulate = await openSession(graphs.accumulate, sessionOptions);
-  const apply = await openSession(graphs.apply, sessionOptions);
-  const memory = memoryOf(model, graphs.parameters, graphs.buffers);
-  const { trained, buffers } = memory;
-  const sumShapes = graphs.parameters.map(({ name, dims }) => [graphs.sumOf(name), dims] as const);
-  let sums = allocateTensors(sumShapes);
-  let nextSums = allocateTensors(sumShapes);
+/** min(1, clipNorm / norm), as PyTorch's clip_grad_norm_. */
+function clippingScale(norm: number, clipNorm: number | undefined): number {
+  return clipNorm === undefined ? 1 : Math.min(1, clipNorm / (norm + 1e-6));
+}
+
+/** All that a stepper owns. Parameters and buffers begin as in the model, state as zeros. */
+interface Memory {
+  readonly parameters: readonly (ParameterMemory & { readonly part?: Float32Array })[];
+  /** Parameters as inputs, gradients as outputs, and, where steps accumulate, a second place for gradients. */
+  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly gradients: Readonly<Record<string, Tensor>>;
+  readonly parts: Readonly<Record<string, Tensor>>;
+  readonly buffers: DoubleBuffer;
+  readonly access: Pick<Stepper, 'tensors' | 'parameters' | 'restore'>;
+}
+
+function memoryOf(model: Model, { parameters, buffers: bufferSlots }: GradientGraph, accumulates: boolean): Memory {
+  const partOf = (gradient: string): string => `${gradient}/part`;
+  // All of a parameter lies together: that is what the kernels work on in place.
+  const allocated = allocateTensors(
+    parameters.map(({ name, dims, gradient, state }) =>
+      [name, ...state.map(({ input }) => input), gradient, ...(accumulates ? [partOf(gradient)] : [])].map(
+        (tensor) => [tensor, dims] as const,
+      ),
+    ),
+  );
+  const tensorFor = (name: string): Tensor => allocated.get(name)!;
+  const arrayOf = (name: string): Float32Array => tensorFor(name).data as Float32Array;
+  const kept = parameters.flatMap(({ name, state }) => [name, ...state.map(({ input }) => input)]);
+  const feeds = Object.fromEntries(parameters.map(({ name }) => [name, tensorFor(name)]));
+  const buffers = doubleBuffer(bufferSlots);
+  const tensors = (): Map<string, Tensor> =>
+    new Map([...kept.map((name) => [name, tensorFor(name)] as const), ...buffers.current()]);
+  for (const { name } of [...parameters, ...bufferSlots])
+    copyInto(tensors().get(name)!, tensorOf(model.graph.initializers.get(name)!));
   return {
-    slots: graphs.parameters,
-    ...memory.access,
-    async step(batches, step, learningRate) {
-      for (const sum of sums.values()) (sum.data as Float32Array).fill(0);
-      let loss = 0;
-      let weight = 0;
-      const before = Array.from(
-        buffers.current(),
-        ([name, value]) => [name, { ...value, data: value.data.slice() }] as const,
-      );
-      for (const batch of batches) {
-        const results = await accumulate.run(
-          { ...batch, ...memory.parameterFeeds(), ...buffers.feeds(), ...Object.fromEntries(sums) },
-          {
-            outputs: ['loss', 'loss_weight'],
-            into: {
-              ...Object.fromEntries(Array.from(nextSums, ([name, value]) => [`${name}_next`, value])),
-              ...buffers.targets(),
-            },
-          },
-        );
-        const micro = scalarOf(results.loss_weight);
-        loss += scalarOf(results.loss) * micro;
-        weight += micro;
-        [sums, nextSums] = [nextSums, sums];
-        buffers.swap();
-      }
-      if (weight === 0) return { loss: 0, gradientNorm: 0 };
-      const results = await apply.run(
-        {
-          ...trained.feeds(),
-          ...Object.fromEntries(sums),
-          ...scalarFeeds(optimizer, step, learningRate),
-          total_weight: scalar(weight),
-        },
-        { outputs: [graphs.gradientNorm], into: trained.targets() },
-      );
-      const result = { loss: loss / weight, gradientNorm: scalarOf(results[graphs.gradientNorm]) };
-      if (isFiniteStep(result)) trained.swap();
-      else for (const [name, value] of before) copyInto(buffers.current().get(name)!, value);
-      return result;
-    },
-    async close() {
-      await accumulate.close();
-      await apply.close();
+    parameters: parameters.map(({ name, dims, gradient, state }) => ({
+      parameter: arrayOf(name),
+      gradient: arrayOf(gradient),
+      state: Object.fromEntries(state.map((item) => [item.name, arrayOf(item.input)])),
+      decays: decays(dims),
+      ...(accumulates && { part: arrayOf(partOf(gradient)) }),
+    })),
+    feeds,
+    gradients: Object.fromEntries(parameters.map(({ gradient }) => [gradient, tensorFor(gradient)])),
+    parts: accumulates
+      ? Object.fromEntries(parameters.map(({ gradient }) => [gradient, tensorFor(partOf(gradient))]))
+      : {},
+    buffers,
+    access: {
+      tensors,
+      parameters: () => new Map([...Object.entries(feeds), ...buffers.current()]),
+      restore(saved) {
+        for (const [name, target] of tensors()) {
+          const value = saved.get(name);
+          if (value === undefined || value.dtype !== 'float32' || value.dims.join() !== target.dims.join()) {
+            throw new LatheError(
+              'corrupt',
+              `the checkpoint does not fit the model: "${name}" should be float32 [${target.dims}], it ${value === undefined ? 'is missing' : `is ${value.dtype} [${value.dims}]`}`,
+            );
+          }
+          copyInto(target, value);
+        }
+      },
     },
   };
 }
 
-/** Tensors that a step reads in one place and writes in another. */
-interface Slot {
-  readonly name: string;
-  readonly dims: readonly number[];
-  readonly next: string;
-}
-
+/** Tensors that ONNX Runtime reads in one place and writes in another: it must not write what it reads. */
 interface DoubleBuffer {
   /** By name, as they are now. */
   current(): ReadonlyMap<string, Tensor>;
+  copies(): ReadonlyMap<string, Tensor>;
   feeds(): Record<string, Tensor>;
   targets(): Record<string, Tensor>;
   swap(): void;
 }
 
-function doubleBuffer(slots: readonly Slot[]): DoubleBuffer {
-  const shapes = slots.map(({ name, dims }) => [name, dims] as const);
-  let front = allocateTensors(shapes);
-  let back = allocateTensors(shapes);
+function doubleBuffer(slots: readonly BufferSlot[]): DoubleBuffer {
+  const allocate = () => allocateTensors(slots.map(({ name, dims }) => [[name, dims]]));
+  let front = allocate();
+  let back = allocate();
   return {
     current: () => front,
+    copies: () =>
+      new Map(Array.from(front, ([name, value]) => [name, { ...value, data: (value.data as Float32Array).slice() }])),
     feeds: () => Object.fromEntries(front),
     targets: () => Object.fromEntries(slots.map(({ name, next }) => [next, back.get(name)!])),
     swap() {
@@ -167,65 +190,8 @@ function doubleBuffer(slots: readonly Slot[]): DoubleBuffer {
   };
 }
 
-/** All that a stepper owns: parameters with their optimizer state, and buffers. Parameters and buffers begin as in the model. */
-interface Memory {
-  readonly trained: DoubleBuffer;
-  readonly buffers: DoubleBuffer;
-  readonly access: Pick<Stepper, 'tensors' | 'parameters' | 'restore'>;
-  parameterFeeds(): Record<string, Tensor>;
-}
-
-function memoryOf(model: Model, parameters: readonly ParameterSlot[], bufferSlots: readonly BufferSlot[]): Memory {
-  const trainedSlots: readonly Slot[] = parameters.flatMap(({ name, dims, next, state }) => [
-    { name, dims, next },
-    ...state.map((item) => ({ name: item.input, dims, next: item.next })),
-  ]);
-  const trained = doubleBuffer(trainedSlots);
-  const buffers = doubleBuffer(bufferSlots);
-  const tensors = (): Map<string, Tensor> => new Map([...trained.current(), ...buffers.current()]);
-  const fill = (name: string, source: Tensor): void => copyInto(tensors().get(name)!, source);
-  for (const { name } of [...parameters, ...bufferSlots]) fill(name, tensorOf(model.graph.initializers.get(name)!));
-  const parameterFeeds = (): Record<string, Tensor> =>
-    Object.fromEntries(parameters.map(({ name }) => [name, trained.current().get(name)!]));
-  return {
-    trained,
-    buffers,
-    parameterFeeds,
-    access: {
-      tensors,
-      parameters: () => new Map([...Object.entries(parameterFeeds()), ...buffers.current()]),
-      restore(saved) {
-        for (const { name, dims } of [...trainedSlots, ...bufferSlots]) {
-          const value = saved.get(name);
-          if (value === undefined || value.dtype !== 'float32' || value.dims.join() !== dims.join()) {
-            throw new LatheError(
-              'corrupt',
-              `the checkpoint does not fit the model: "${name}" should be float32 [${dims}], it ${value === undefined ? 'is missing' : `is ${value.dtype} [${value.dims}]`}`,
-            );
-          }
-          fill(name, value);
-        }
-      },
-    },
-  };
-}
-
 function copyInto(target: Tensor, source: Tensor): void {
   (target.data as Float32Array).set(source.data as Float32Array);
-}
-
-function isFiniteStep({ loss, gradientNorm }: StepResult): boolean {
-  return Number.isFinite(loss) && Number.isFinite(gradientNorm);
-}
-
-function scalarFeeds(optimizer: Optimizer, step: number, learningRate: number): Record<string, Tensor> {
-  return Object.fromEntries(
-    Object.entries(optimizer.scalarValues(step, learningRate)).map(([name, value]) => [name, scalar(value)]),
-  );
-}
-
-function scalar(value: number): Tensor {
-  return tensor('float32', [], new Float32Array([value]));
 }
 
 function scalarOf(value: Tensor | undefined): number {

@@ -28,6 +28,8 @@ export interface TrainingGraphOptions {
 export interface ParameterSlot {
   readonly name: string;
   readonly dims: readonly number[];
+  /** The value that holds its gradient. */
+  readonly gradient: string;
   /** The output that holds the updated value. */
   readonly next: string;
   readonly state: readonly { readonly name: string; readonly input: string; readonly next: string }[];
@@ -55,18 +57,20 @@ export interface TrainingGraph {
   readonly gradientNorm: string;
 }
 
-/** Gradient accumulation splits a step in two: the sum over micro-batches, and the update from the sum. */
-export interface AccumulatingGraphs {
-  /** Inputs: the micro-batch, parameters, buffers, the sums so far. Outputs: loss, its weight, the new sums and buffers. */
-  readonly accumulate: Model;
-  /** Inputs: parameters, state, sums, scalars and `total_weight`. Outputs: as of a training graph, without the loss. */
-  readonly apply: Model;
+/** A step without its update: what is left to ONNX Runtime where the update runs in place (`openStepper`). */
+export interface GradientGraph {
+  /** Inputs: the batch, parameters, buffers. Outputs: loss, its weight where asked for, metrics, gradients, new buffers. */
+  readonly model: Model;
   readonly parameters: readonly ParameterSlot[];
   readonly buffers: readonly BufferSlot[];
-  /** The input (and, with `_next`, output) that holds the sum for a parameter. */
-  readonly sumOf: (parameter: string) => string;
-  readonly scalars: readonly string[];
-  readonly gradientNorm: string;
+}
+
+export interface GradientGraphOptions extends Omit<TrainingGraphOptions, 'clipNorm'> {
+  /**
+   * Whether gradients are of the loss times `loss_weight`, an output of the forward model that is given out as well:
+   * sums over micro-batches of unequal size (or class weights) are then exactly the gradient of the whole batch.
+   */
+  readonly weighted?: boolean;
 }
 
 const PARAMETER_PREFIX = 'optimizer/';
@@ -84,8 +88,7 @@ export function trainingGraph(model: Model, options: TrainingGraphOptions): Trai
     withRespectTo: options.trainable,
   });
   const b = new GraphBuilder({ opset: opsetOf(differentiated)!, extending: differentiated.graph });
-  const gradients = new Map(options.trainable.map((name) => [name, `${name}_grad`]));
-  const update = emitUpdate(b, slots, gradients, options);
+  const update = emitUpdate(b, slots, options);
   const outputs = [
     ...differentiated.graph.outputs.filter(({ name }) => name === 'loss' || options.metricOutputs?.includes(name)),
     ...update.outputs,
@@ -109,75 +112,58 @@ export function trainingGraph(model: Model, options: TrainingGraphOptions): Trai
   };
 }
 
-/**
- * The two graphs of a step with gradient accumulation. Sums are weighted by `loss_weight`, an output of the forward
- * model, so that micro-batches of unequal size (or class weights) give exactly the gradient of the whole batch.
- */
-export function accumulatingGraphs(model: Model, options: TrainingGraphOptions): AccumulatingGraphs {
+/** Forward, loss and gradients as a plain ONNX graph. `model` is as for `trainingGraph`. */
+export function gradientGraph(model: Model, options: GradientGraphOptions): GradientGraph {
   const slots = slotsOf(model, options);
   const buffers = bufferSlots(model, options.trainable);
   const forward = withBuffersAsInputs(model, buffers);
-  const weighted = new GraphBuilder({ opset: opsetOf(model)!, extending: model.graph });
-  const total = weighted.mul('loss', 'loss_weight');
-  const withTotal: Model = {
-    ...forward,
-    graph: {
-      ...forward.graph,
-      nodes: [...forward.graph.nodes, ...weighted.nodes],
-      outputs: [...forward.graph.outputs, tensorInfo(total, { dtype: 'float32', shape: [] })],
-    },
-  };
-  const differentiated = gradient(withTotal, { of: total, withRespectTo: options.trainable });
-  const sumOf = (name: string): string => `${PARAMETER_PREFIX}${name}/gradient_sum`;
-
-  const summing = new GraphBuilder({ opset: opsetOf(differentiated)!, extending: differentiated.graph });
-  const sumInputs: ValueInfo[] = [];
-  const sumOutputs: ValueInfo[] = [];
-  for (const { name, dims } of slots) {
-    summing.op('Add', [sumOf(name), `${name}_grad`], {}, `${sumOf(name)}_next`);
-    sumInputs.push(tensorInfo(sumOf(name), { dtype: 'float32', shape: dims }));
-    sumOutputs.push(tensorInfo(`${sumOf(name)}_next`, { dtype: 'float32', shape: dims }));
-  }
-  const parameterInputs = slots.map(({ name, dims }) => tensorInfo(name, { dtype: 'float32', shape: dims }));
-  const accumulate = assemble(differentiated, summing, {
-    inputs: [...differentiated.graph.inputs, ...parameterInputs, ...sumInputs],
-    outputs: [
-      ...differentiated.graph.outputs.filter(
-        ({ name }) => name === 'loss' || name === 'loss_weight' || options.metricOutputs?.includes(name),
-      ),
-      ...sumOutputs,
-      ...buffers.map(({ next, dims }) => tensorInfo(next, { dtype: 'float32', shape: dims })),
-    ],
-    without: new Set(options.trainable),
-  });
-
-  const b = new GraphBuilder({ opset: opsetOf(differentiated)! });
-  const weight = b.input('total_weight', 'float32', []);
-  const sums = new Map<string, Value>();
-  for (const { name, dims } of slots) sums.set(name, b.div(b.input(sumOf(name), 'float32', dims), weight));
-  const update = emitUpdate(b, slots, sums, options);
-  const applied = b.build({ name: 'apply', opsets: differentiated.opsets, irVersion: differentiated.irVersion });
-  const apply: Model = {
-    ...applied,
-    graph: {
-      ...applied.graph,
-      nodes: update.nodes,
-      inputs: [...applied.graph.inputs, ...update.inputs],
-      outputs: update.outputs,
-    },
-  };
+  const { of, model: whole } = options.weighted === true ? weightedLoss(forward) : { of: 'loss', model: forward };
+  const differentiated = gradient(whole, { of, withRespectTo: options.trainable });
+  const given = new Set([
+    'loss',
+    ...(options.weighted === true ? ['loss_weight'] : []),
+    ...(options.metricOutputs ?? []),
+  ]);
   return {
-    accumulate,
-    apply,
+    model: assemble(
+      differentiated,
+      { nodes: [], initializers: new Map() },
+      {
+        inputs: [
+          ...differentiated.graph.inputs,
+          ...slots.map(({ name, dims }) => tensorInfo(name, { dtype: 'float32', shape: dims })),
+        ],
+        outputs: [
+          ...differentiated.graph.outputs.filter(({ name }) => given.has(name)),
+          ...[
+            ...slots.map(({ gradient: name, dims }) => ({ name, dims })),
+            ...buffers.map(({ next: name, dims }) => ({ name, dims })),
+          ].map(({ name, dims }) => tensorInfo(name, { dtype: 'float32', shape: dims })),
+        ],
+        without: new Set(options.trainable),
+      },
+    ),
     parameters: slots,
     buffers,
-    sumOf,
-    scalars: options.optimizer.scalars,
-    gradientNorm: update.gradientNorm,
   };
 }
 
-function slotsOf(model: Model, { trainable, optimizer }: TrainingGraphOptions): ParameterSlot[] {
+function weightedLoss(model: Model): { readonly model: Model; readonly of: string } {
+  const b = new GraphBuilder({ opset: opsetOf(model)!, extending: model.graph });
+  const of = b.mul('loss', 'loss_weight');
+  const { nodes, outputs } = model.graph;
+  const graph = {
+    ...model.graph,
+    nodes: [...nodes, ...b.nodes],
+    outputs: [...outputs, tensorInfo(of, { dtype: 'float32', shape: [] })],
+  };
+  return { model: { ...model, graph }, of };
+}
+
+function slotsOf(
+  model: Model,
+  { trainable, optimizer }: Pick<TrainingGraphOptions, 'trainable' | 'optimizer'>,
+): ParameterSlot[] {
   return trainable.map((name) => {
     const weight = model.graph.initializers.get(name);
     if (weight === undefined) throw new LatheError('not-found', `the model has no initializer "${name}" to train`);
@@ -186,6 +172,7 @@ function slotsOf(model: Model, { trainable, optimizer }: TrainingGraphOptions): 
     return {
       name,
       dims: weight.dims,
+      gradient: `${name}_grad`,
       next: `${name}_next`,
       state: optimizer.state.map((state) => {
         const input = `${PARAMETER_PREFIX}${name}/${state}`;
@@ -213,11 +200,10 @@ function withBuffersAsInputs(model: Model, buffers: readonly BufferSlot[]): Mode
   return { ...model, graph: { ...model.graph, initializers, inputs: [...model.graph.inputs, ...inputs] } };
 }
 
-/** Clipping and the optimizer, for parameters whose gradients are the given values. */
+/** Clipping and the optimizer. */
 function emitUpdate(
   b: GraphBuilder,
   slots: readonly ParameterSlot[],
-  gradients: ReadonlyMap<string, Value>,
   { optimizer, clipNorm }: TrainingGraphOptions,
 ): Update {
   const inputs: ValueInfo[] = [];
@@ -234,8 +220,8 @@ function emitUpdate(
     declareInput(name, []);
     scalars[name] = name;
   }
-  const squares = slots.map(({ name }) =>
-    b.op('ReduceSumSquare', [gradients.get(name)!], { keepdims: { kind: 'int', value: 0 } }),
+  const squares = slots.map(({ gradient: value }) =>
+    b.op('ReduceSumSquare', [value], { keepdims: { kind: 'int', value: 0 } }),
   );
   const norm = b.sqrt(squares.length === 1 ? squares[0]! : b.op('Sum', squares));
   const gradientNorm = GRADIENT_NORM;
@@ -248,16 +234,15 @@ function emitUpdate(
           b.scalar(1, 'float32'),
           b.div(b.scalar(clipNorm, 'float32'), b.add(norm, b.scalar(1e-6, 'float32'))),
         ]);
-  for (const { name, dims, next, state } of slots) {
+  for (const { name, dims, gradient: raw, next, state } of slots) {
     declareInput(name, dims);
     for (const { input } of state) declareInput(input, dims);
-    const raw = gradients.get(name)!;
     const updated = optimizer.update(b, {
       parameter: name,
       gradient: scale === undefined ? raw : b.mul(raw, scale),
       state: Object.fromEntries(state.map((item) => [item.name, item.input])),
       scalars,
-      decays: dims.length > 1,
+      decays: decays(dims),
       dtype: 'float32',
     });
     declareOutput(updated.parameter, next, dims);
@@ -272,6 +257,11 @@ interface Update {
   readonly gradientNorm: string;
   /** All nodes of the builder, with the outputs under their final names. */
   readonly nodes: readonly Node[];
+}
+
+/** Biases and normalization scales are what has one dimension. */
+export function decays(dims: readonly number[]): boolean {
+  return dims.length > 1;
 }
 
 /** Gives values their names as outputs: an Identity for each would be one more pass over every parameter. */
