@@ -15,6 +15,7 @@ import {
 import { assemble, withOutputs } from './assemble.ts';
 import { contextOf } from './context.ts';
 import { type Known, knownValues, mayCarryGradient } from './known.ts';
+import { withProductsForConvolutions } from './moving-convolutions.ts';
 import { checkNames } from './names.ts';
 import { raisedOperatorSet } from './operator-set.ts';
 import type { GradientOptions } from './options.ts';
@@ -26,17 +27,21 @@ import { scalarOf, zerosLike } from './shapes.ts';
 
 /**
  * The model with the gradients of `of` as further outputs, `<name>_grad` for each name in `withRespectTo`, made of
- * standard operators. Outputs are `of`, the model's other outputs, then the gradients. Forward nodes are kept as they are;
- * what no output needs is left out. A value that `of` does not depend on has a gradient of zeros.
+ * standard operators. Outputs are `of`, the model's other outputs, then the gradients. Forward nodes are kept as they are,
+ * but for convolutions that matrix products compute faster; what no output needs is left out. A value that `of` does not
+ * depend on has a gradient of zeros.
  *
  * Throws a LatheError: `not-found` for a name that the model does not have, `unsupported` for an operator on the way
  * that has no rule (it names the node and the path that needs it), `shape` where `of` is not a scalar.
  */
-export function gradient(model: Model, options: GradientOptions): Model {
-  const { graph } = model;
+export function gradient(given: Model, options: GradientOptions): Model {
   const rules = { ...GRADIENT_RULES, ...options.rules } as Readonly<Record<string, GradientRow>>;
-  const types = inferTypes(model);
-  checkNames(graph, types, options);
+  const givenTypes = inferTypes(given);
+  checkNames(given.graph, givenTypes, options);
+  const model =
+    rules.Conv === GRADIENT_RULES.Conv ? withProductsForConvolutions(given, givenTypes, options.withRespectTo) : given;
+  const { graph } = model;
+  const types = model === given ? givenTypes : inferTypes(model);
   const known = knownValues(graph, types, options.withRespectTo);
   const visible = new Set([options.of, ...options.withRespectTo, ...(options.keep ?? [])]);
   const plan = planWalk(recognizeGelu(graph, known, visible), graph, types, rules, options);

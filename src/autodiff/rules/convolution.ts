@@ -13,6 +13,7 @@ import {
   windowOver,
 } from '../../graph/index.ts';
 import type { Shaped } from '../broadcast.ts';
+import { PAIRS_OF_CHANNEL } from '../moving-convolutions.ts';
 import { type GradientContext, rule } from '../rule.ts';
 import { reshapeTo } from '../shapes.ts';
 
@@ -35,8 +36,7 @@ export interface PaddedWindow extends Window {
  * how many places on a kernel that moves over an image beats one product of all images at once:
  */
 const FEW_PLACES = 16;
-/** Up to how many pairs of an element and a place a depthwise convolution is written as one matrix a channel. */
-const PAIRS_OF_INPUT = 6000;
+/** Up to how many pairs of an element and a place the weights of a depthwise convolution are written as one matrix a channel. */
 const PAIRS_OF_WEIGHTS = 21_000;
 /** From how many channels on a product with each tap is as fast as a convolution of the batch by the gradient. */
 const MANY_CHANNELS = 4;
@@ -260,7 +260,7 @@ export function inputGradient(context: GradientContext, convolution: Convolution
   if (sizes !== undefined && places !== undefined && typeof channels === 'number' && typeof outputs === 'number') {
     const known = { ...window, places };
     if (isDepthwise(group, channels, outputs)) {
-      if (sizeOf(sizes) * sizeOf(places) <= PAIRS_OF_INPUT) {
+      if (sizeOf(sizes) * sizeOf(places) <= PAIRS_OF_CHANNEL) {
         const taps = build.reshape(weights, build.int64s([channels, sizeOf(kernel)]));
         const pairs = build.gemm(taps, pairsByTap(context, known, sizes), undefined, { b: true });
         const matrices = build.reshape(pairs, build.int64s([channels, sizeOf(places), sizeOf(sizes)]));
