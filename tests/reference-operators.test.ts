@@ -3,7 +3,7 @@ import { evaluate } from '../src/graph/index.ts';
 import { expectClose, knownCases, LEFT_OUT, TOLERANCE_OF, valuesOf } from './onnx-cases.ts';
 
 /** How many cases of each folder have known operators only. A case that stops running is a failure. */
-const MINIMUM = { node: 776, simple: 6, 'pytorch-operator': 35, 'pytorch-converted': 82 } as const;
+const MINIMUM = { node: 810, simple: 6, 'pytorch-operator': 35, 'pytorch-converted': 82 } as const;
 type Folder = keyof typeof MINIMUM;
 
 for (const folder of Object.keys(MINIMUM) as Folder[]) {

@@ -65,6 +65,26 @@ const MODELS: Readonly<Record<string, () => Model>> = {
       const images = build.reshape(rows, build.int64s([1, 8, -1, WIDTH]));
       return build.op('MaxPool', [images], { kernel_shape: ints([3, 3]), pads: ints([1, 1, 1, 1]) });
     }),
+  'GridSample of places that many share': () =>
+    squared((build) => {
+      const images = build.reshape(build.input('table', 'float32', [TABLE, WIDTH]), build.int64s([1, 8, 36, 50]));
+      const places = build.div(build.cast(build.input('ids', 'int64', ['n']), 1), build.scalar(20, 'float32'));
+      return build.op('GridSample', [images, build.reshape(places, build.int64s([1, -1, 1, 2]))]);
+    }),
+  'RoiAlign of regions that overlap': () =>
+    squared((build) => {
+      const maps = build.reshape(build.input('table', 'float32', [TABLE, WIDTH]), build.int64s([3, 2, 48, 50]));
+      const ids = build.reshape(build.input('ids', 'int64', ['n']), build.int64s([-1, 4]));
+      const owner = build.op('Mod', [
+        build.squeeze(build.gather(ids, build.int64s([0]), 1), [1]),
+        build.scalar(3, 'int64'),
+      ]);
+      return build.op('RoiAlign', [maps, build.cast(ids, 1), owner], {
+        output_height: int(7),
+        output_width: int(7),
+        sampling_ratio: int(2),
+      });
+    }),
   convolutions: () =>
     squared((build) => {
       const table = build.input('table', 'float32', [TABLE, WIDTH]);

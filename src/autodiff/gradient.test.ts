@@ -211,8 +211,9 @@ describe('operator sets', () => {
 
   it('but not where a node would change its meaning', () => {
     const model = lookup(13, (build) => {
-      build.input('regions', 'float32', [1, 4]);
-      build.node('RoiAlign', ['regions'], { name: 'align', attributes: { mode: string('avg') }, outputs: ['aligned'] });
+      const maps = build.input('maps', 'float32', [1, 1, 4, 4]);
+      const inputs = [maps, build.input('regions', 'float32', [1, 4]), build.int64s([0])];
+      build.node('RoiAlign', inputs, { name: 'align', attributes: { mode: string('avg') }, outputs: ['aligned'] });
     });
     expect(messageOf(model, { of: 'loss', withRespectTo: ['table'] })).toMatch(
       /^the gradient of Gather \(of "gather"\) needs operator set 16, the model has 13, and RoiAlign "align" changed its meaning in 16\n/,
@@ -355,6 +356,40 @@ describe('rules refuse', () => {
       'weights',
       'SoftmaxCrossEntropyLoss "here" has no gradient: the gradient of the class weights is not built',
     ],
+    ...(
+      [
+        [
+          'the regions',
+          'regions',
+          { sampling_ratio: int(2) },
+          'the regions have no gradient\n  Leave them out of what is differentiated.',
+        ],
+        [
+          'the largest sample',
+          'x',
+          { mode: string('max') },
+          'mode "max"\n  Runtimes take the largest of different values: use "avg".',
+        ],
+        [
+          'any number of samples',
+          'x',
+          {},
+          'sampling_ratio 0: as many samples as a region is large\n  Export with a number of them.',
+        ],
+      ] as const
+    ).map(
+      ([what, by, attributes, message]) =>
+        [
+          `RoiAlign: ${what}`,
+          one(
+            'RoiAlign',
+            { x: ['float32', [1, 2, 4, 4]], regions: ['float32', [1, 4]], owner: ['int64', [1]] },
+            { attributes },
+          ),
+          by,
+          `RoiAlign "here" has no gradient: ${message}`,
+        ] as const,
+    ),
     [
       'a rank that is not known',
       ofUnknownRank('Softsign', (build, y) => build.op('Transpose', [y])),

@@ -224,6 +224,36 @@ interface Resizing {
   readonly axes?: readonly number[];
 }
 
+/** Places of a grid over images of 3 by 4 pixels, or of 2 by 3 by 4, that keep away from the middles of pixels. */
+const betweenPixels: Domain = (source) => {
+  for (;;) {
+    const value = 3 * source.uniform() - 1.5;
+    const places = [2, 3, 4].flatMap((length) => [((value + 1) * length - 1) / 2, ((value + 1) / 2) * (length - 1)]);
+    if (places.every((place) => Math.abs(place - Math.round(place)) > 0.02)) return value;
+  }
+};
+
+const GRIDS: readonly Case[] = [16, 20].flatMap((opset) =>
+  ['linear', 'cubic', 'nearest'].flatMap((mode) =>
+    (opset < 20 ? ['zeros', 'border', 'reflection'] : ['zeros']).flatMap((padding) =>
+      (opset < 20 ? [0, 1] : [0]).map((aligned): Case => {
+        const name = opset < 20 && mode !== 'nearest' ? `bi${mode}` : mode;
+        return {
+          inputs: { x: of([2, 2, 3, 4]), grid: of([2, 1, 3, 2], betweenPixels) },
+          build: node('GridSample', {
+            mode: string(name),
+            padding_mode: string(padding),
+            align_corners: int(aligned),
+          }),
+          opset,
+        };
+      }),
+    ),
+  ),
+);
+
+const REGIONS: Input = of([3, 4], [0.3, 0.2, 3.1, 2.3, 2.2, 1.1, 7.7, 6.4, 1.2, 1.1, 1.6, 1.3]);
+
 const RESIZES: readonly Resizing[] = [
   ...['nearest', 'linear', 'cubic'].flatMap((mode): Resizing[] => [
     ...['half_pixel', 'pytorch_half_pixel', 'align_corners', 'asymmetric', 'half_pixel_symmetric'].map(
@@ -366,6 +396,14 @@ const ROWS = {
     pools('GlobalLpPool', [{ x: [2, 3, 4], attributes: { p: int(p) } }], avoiding(0)),
   ),
   GlobalMaxPool: pools('GlobalMaxPool', [{ x: [2, 3, 4] }, { x: [1, 2, 3, 4] }]),
+  GridSample: [
+    ...GRIDS,
+    ...[0, 1].map((aligned) => ({
+      inputs: { x: of([1, 2, 2, 3, 4]), grid: of([1, 2, 1, 3, 3], betweenPixels) },
+      build: node('GridSample', { mode: string('linear'), align_corners: int(aligned) }),
+      opset: 20,
+    })),
+  ],
   GroupNormalization: [18, 21].flatMap((opset) =>
     [1, 2, 4].map((groups) => ({
       inputs: {
@@ -813,6 +851,22 @@ const ROWS = {
       });
     },
   })),
+  RoiAlign: ['half_pixel', 'output_half_pixel'].flatMap((transformation) =>
+    [
+      { samples: 2, scale: 1 },
+      { samples: 3, scale: 0.5 },
+    ].map(({ samples, scale }) => ({
+      inputs: { x: of([2, 2, 4, 5]), regions: REGIONS, images: integers([3], [1, 0, 1]) },
+      build: node('RoiAlign', {
+        output_height: int(2),
+        output_width: int(3),
+        sampling_ratio: int(samples),
+        spatial_scale: float(scale),
+        coordinate_transformation_mode: string(transformation),
+      }),
+      by: ['x'],
+    })),
+  ),
   ScatterElements: [
     {
       inputs: { x: of([3, 2]), i: integers([1, 2], [2, 0]), u: of([1, 2]) },

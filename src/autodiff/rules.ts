@@ -15,6 +15,7 @@ import { POOLING } from './rules/pooling.ts';
 import { QUANTIZATION } from './rules/quantization.ts';
 import { REDUCTION } from './rules/reduction.ts';
 import { RESIZE } from './rules/resize.ts';
+import { SAMPLING } from './rules/sampling.ts';
 import { SPACE } from './rules/space.ts';
 import { TRIGONOMETRY } from './rules/trigonometry.ts';
 
@@ -42,6 +43,7 @@ export const GRADIENT_RULES = {
   ...POOLING,
   ...REDUCTION,
   ...RESIZE,
+  ...SAMPLING,
   ...SPACE,
   ...TRIGONOMETRY,
   And: logic,

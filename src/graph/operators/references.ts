@@ -21,6 +21,7 @@ import { POOLING } from './references/pooling.ts';
 import { QUANTIZATION } from './references/quantization.ts';
 import { REDUCTION } from './references/reduction.ts';
 import { RESIZE } from './references/resize.ts';
+import { SAMPLING } from './references/sampling.ts';
 import { SPACE } from './references/space.ts';
 
 /** The definition of every operator that Lathe knows, computed plainly in float64. */
@@ -43,6 +44,7 @@ export const REFERENCES = {
   ...POOLING,
   ...REDUCTION,
   ...RESIZE,
+  ...SAMPLING,
   ...SPACE,
 } satisfies Record<OperatorName, Reference>;
 

@@ -696,6 +696,29 @@ const ROWS: readonly Row[] = [
     opset: 7,
     gives: ['float32[n, 3, h*2, w*3]'],
   },
+  {
+    operator: 'GridSample',
+    inputs: ['float32[n, 3, h, w]', 'float32[n, 5, w, 2]'],
+    gives: ['float32[n, 3, 5, w]'],
+  },
+  { operator: 'GridSample', inputs: ['float32[n, 3, h, w]', 'float32'], gives: ['float32[?, ?, ?, ?]'] },
+  {
+    operator: 'GridSample',
+    inputs: ['float32[2, 3, h, w]', 'float32[2, 5, 4, 3]'],
+    gives: /a grid for \[2, 3, h, w\] is \[2, …, 2\] with 4 dimensions, got \[2, 5, 4, 3\]/,
+  },
+  {
+    operator: 'RoiAlign',
+    inputs: ['float32[n, 3, h, w]', 'float32[r, 4]', 'int64[r]'],
+    attributes: { output_height: int(7), output_width: int(5) },
+    gives: ['float32[r, 3, 7, 5]'],
+  },
+  { operator: 'RoiAlign', inputs: ['float32[n, 3, h, w]', 'float32', 'int64[6]'], gives: ['float32[6, 3, 1, 1]'] },
+  {
+    operator: 'RoiAlign',
+    inputs: ['float32[n, 3, h, w]', 'float32[r, 5]', 'int64[r]'],
+    gives: /regions need 4 coordinates each, got \[r, 5\]/,
+  },
   { operator: 'QuantizeLinear', inputs: ['float32[a, 3]', 'float32[]'], gives: ['uint8[a, 3]'] },
   { operator: 'QuantizeLinear', inputs: ['float32[a, 3]', 'float32[3]', 'int8[3]'], gives: ['int8[a, 3]'] },
   {

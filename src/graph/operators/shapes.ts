@@ -11,6 +11,7 @@ import { MATMUL } from './shapes/matmul.ts';
 import { QUANTIZATION } from './shapes/quantization.ts';
 import { REDUCE } from './shapes/reduce.ts';
 import { RESIZE } from './shapes/resize.ts';
+import { SAMPLING } from './shapes/sampling.ts';
 import { SPACE } from './shapes/space.ts';
 import { WINDOW } from './shapes/window.ts';
 
@@ -27,6 +28,7 @@ export const SHAPE_RULES = {
   ...QUANTIZATION,
   ...REDUCE,
   ...RESIZE,
+  ...SAMPLING,
   ...SPACE,
   ...WINDOW,
 } satisfies Record<OperatorName, ShapeRule>;
