@@ -11,12 +11,17 @@ const GRADIENTS = {
 };
 
 /** The document, from the operators' names and their rows. */
-export function operatorsTable({ operators, shapes, references, gradients, expansions }) {
+export function operatorsTable({ operators, shapes, references, gradients, expansions, recurrent }) {
   const mark = (table, name) => (Object.hasOwn(table, name) ? 'yes' : 'no');
-  const rows = operators.map((name) => {
+  const known = operators.map((name) => {
     const row = gradients[name];
     return `| ${name} | ${mark(shapes, name)} | ${mark(references, name)} | ${GRADIENTS[row.kind](row)} |`;
   });
+  const unrolled = Object.keys(recurrent).map((name) => `| ${name} | once unrolled | once unrolled | once unrolled |`);
+  const rows = [...known, ...unrolled].sort();
+  const fused = Object.keys(expansions)
+    .sort()
+    .map((name) => `| ${name} | once expanded | once expanded | once expanded |`);
   return `# Operators
 
 The standard ONNX operators that Lathe knows: whether the shapes of their outputs are inferred, whether there is a
@@ -29,20 +34,25 @@ This file is written by \`node scripts/operators-table.js\` from the tables in t
 |---|---|---|---|
 ${rows.join('\n')}
 
+## Recurrent operators
+
+\`unrollRecurrentOperators()\` writes ${Object.keys(recurrent).join(', ')} of a known length, of at most 256 steps, step by step in standard
+operators, which have gradients. Other uses (sequence_lens, clip, other activations) are refused by name.
+
 ## Fused operators
 
 \`expandContribOperators()\` writes these operators of ONNX Runtime (domain \`com.microsoft\`) in standard ones, which have
 gradients. A use that it does not write, such as attention with a past state, is refused by name.
 
-${Object.keys(expansions)
-  .sort()
-  .map((name) => `- ${name}`)
-  .join('\n')}
+| Operator | Shape | Reference | Gradient |
+|---|---|---|---|
+${fused.join('\n')}
 
-## Recurrent operators
+## Operator sets
 
-\`unrollRecurrentOperators()\` writes RNN, GRU and LSTM of a known length, of at most 256 steps, step by step in standard
-operators, which have gradients.
+Gradients are built for operator sets 13 to 21. \`convertOperatorSet()\` raises models of sets 1 to 20, by a table of what
+each version of each standard operator changed; what has no form in the newer set is refused by name. \`prepareModel()\` does
+all of this for a model that is to be trained.
 `;
 }
 
@@ -55,6 +65,7 @@ if (argv[1] === fileURLToPath(import.meta.url)) {
     references: graph.REFERENCES,
     gradients: GRADIENT_RULES,
     expansions: graph.CONTRIB_EXPANSIONS,
+    recurrent: graph.RECURRENT_EXPANSIONS,
   });
   writeFileSync(new URL('../docs/operators.md', import.meta.url), text);
 }

