@@ -54,6 +54,22 @@ export function scalarLike(context: GradientContext, value: number, like: Value)
   return scalarOf(context, value, context.dataTypeOf(like));
 }
 
+/**
+ * A number to combine with `like` and values of its shape, element by element. Where the last axis is of one element, it has
+ * as many axes as `like`: ONNX Runtime multiplies [32, 576, 1, 1] by a tensor without axes at a tenth of the speed.
+ */
+export function scalarOver(context: GradientContext, value: number, like: Value): Value {
+  const shape = context.typeOf(like)?.shape;
+  if (shape?.at(-1) !== 1 || context.dataTypeOf(like) !== 'float32') return scalarLike(context, value, like);
+  return context.build.constant(
+    tensorFrom(
+      'float32',
+      [value],
+      shape.map(() => 1),
+    ),
+  );
+}
+
 export function scalarOf(context: Pick<GradientContext, 'build'>, value: number, dtype: NumericType): Value {
   const { build } = context;
   // 16-bit floats are stored as their bits: let the runtime round, once, when it folds constants.

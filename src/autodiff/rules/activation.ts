@@ -1,30 +1,22 @@
 import { float, floatOf, stringOf, type Value } from '../../graph/index.ts';
 import { sumToInput } from '../broadcast.ts';
 import { type GradientContext, rule } from '../rule.ts';
-import { scalarLike } from '../shapes.ts';
+import { scalarLike, scalarOver } from '../shapes.ts';
 import { elementwise } from './arithmetic.ts';
 
 /** Activation functions and the special functions that they are made of. `y` stands for the node's output. */
 export const ACTIVATION = {
-  // 1 where y > 0. In float32, 2^127 y clipped to [0, 1] gives that (but for denormal y), in half the time of Sign or Where.
-  Relu: elementwise((context, dy, x) => {
-    const { build } = context;
-    const y = context.output(0);
-    const slope =
-      context.dataTypeOf(x) === 'float32'
-        ? build.op('HardSigmoid', [y], { alpha: float(2 ** 127), beta: float(0) })
-        : build.op('Sign', [y]);
-    return build.mul(dy, slope);
-  }),
+  // 1 where y > 0
+  Relu: elementwise((context, dy, x) => context.build.mul(dy, oneAboveZero(context, context.output(0), x))),
   LeakyRelu: elementwise((context, dy, x) => {
     const { build, node } = context;
-    const slope = scalarLike(context, floatOf(node, 'alpha', 0.01), x);
-    return build.where(build.greater(x, scalarLike(context, 0, x)), dy, build.mul(dy, slope));
+    const slope = scalarOver(context, floatOf(node, 'alpha', 0.01), x);
+    return build.where(build.greater(x, scalarOver(context, 0, x)), dy, build.mul(dy, slope));
   }),
   PRelu: rule((context) => {
     const { build } = context;
     const [x, slope, dy] = [context.input(0), context.input(1), context.outputGradient(0)];
-    const zero = scalarLike(context, 0, x);
+    const zero = scalarOver(context, 0, x);
     const positive = build.greater(x, zero);
     return [
       context.needs(0) ? build.where(positive, dy, build.mul(dy, slope)) : undefined,
@@ -33,21 +25,21 @@ export const ACTIVATION = {
   }),
   ThresholdedRelu: elementwise((context, dy, x) => {
     const { build, node } = context;
-    const above = build.greater(x, scalarLike(context, floatOf(node, 'alpha', 1), x));
-    return build.where(above, dy, scalarLike(context, 0, x));
+    const above = build.greater(x, scalarOver(context, floatOf(node, 'alpha', 1), x));
+    return build.where(above, dy, scalarOver(context, 0, x));
   }),
   // e^(x/alpha) = y/alpha + 1 for x <= 0
   Celu: elementwise((context, dy, x) => {
     const { build, node } = context;
-    const one = scalarLike(context, 1, x);
-    const slope = build.add(build.div(context.output(0), scalarLike(context, floatOf(node, 'alpha', 1), x)), one);
-    return build.mul(dy, build.where(build.greater(x, scalarLike(context, 0, x)), one, slope));
+    const one = scalarOver(context, 1, x);
+    const slope = build.add(build.div(context.output(0), scalarOver(context, floatOf(node, 'alpha', 1), x)), one);
+    return build.mul(dy, build.where(build.greater(x, scalarOver(context, 0, x)), one, slope));
   }),
   // y = x t with t = tanh(softplus(x)): t + x (1 - t²) sigmoid(x)
   Mish: elementwise((context, dy, x) => {
     const { build } = context;
     const t = build.op('Tanh', [build.op('Softplus', [x])]);
-    const rest = build.sub(scalarLike(context, 1, x), build.mul(t, t));
+    const rest = build.sub(scalarOver(context, 1, x), build.mul(t, t));
     return build.mul(dy, build.add(t, build.mul(build.mul(x, rest), build.op('Sigmoid', [x]))));
   }),
   // alpha eˣ = y + alpha for x <= 0
@@ -61,38 +53,38 @@ export const ACTIVATION = {
   Tanh: elementwise((context, dy, x) => {
     const { build } = context;
     const y = context.output(0);
-    return build.mul(dy, build.sub(scalarLike(context, 1, x), build.mul(y, y)));
+    return build.mul(dy, build.sub(scalarOver(context, 1, x), build.mul(y, y)));
   }),
   // y (1 - y)
   Sigmoid: elementwise((context, dy, x) => {
     const { build } = context;
     const y = context.output(0);
-    return build.mul(build.mul(dy, y), build.sub(scalarLike(context, 1, x), y));
+    return build.mul(build.mul(dy, y), build.sub(scalarOver(context, 1, x), y));
   }),
   // sigmoid(x)
   Softplus: elementwise(({ build }, dy, x) => build.mul(dy, build.op('Sigmoid', [x]))),
   // 1 / (1 + |x|)²
   Softsign: elementwise((context, dy, x) => {
     const { build } = context;
-    const denominator = build.add(scalarLike(context, 1, x), build.op('Abs', [x]));
+    const denominator = build.add(scalarOver(context, 1, x), build.op('Abs', [x]));
     return build.div(dy, build.mul(denominator, denominator));
   }),
+  // alpha where 0 < y < 1
   HardSigmoid: elementwise((context, dy, x) => {
     const { build, node } = context;
-    const slope = scalarLike(context, floatOf(node, 'alpha', 0.2), x);
-    return build.where(between(context, context.output(0), x), build.mul(dy, slope), scalarLike(context, 0, x));
+    const slope = scalarOver(context, floatOf(node, 'alpha', 0.2), x);
+    return build.mul(dy, build.mul(insideOfOne(context, context.output(0), x), slope));
   }),
-  // x h(x) with h = clip(x/6 + 1/2, 0, 1): h + x/6 where h is not clipped
+  // x h(x) with h = clip(x/6 + 1/2, 0, 1): h + x/6 where h is not clipped, and there x/6 = h - 1/2
   HardSwish: elementwise((context, dy, x) => {
     const { build } = context;
-    const zero = scalarLike(context, 0, x);
-    const sixth = build.mul(x, scalarLike(context, 1 / 6, x));
-    const h = build.op('Clip', [build.add(sixth, scalarLike(context, 0.5, x)), zero, scalarLike(context, 1, x)]);
-    return build.mul(dy, build.add(h, build.where(between(context, h, x), sixth, zero)));
+    const half = scalarOver(context, 0.5, x);
+    const h = context.dataTypeOf(x) === 'float32' ? hardSigmoidOfSixth(context, x) : clippedSixth(context, x);
+    return build.mul(dy, build.add(h, build.mul(build.sub(h, half), insideOfOne(context, h, x))));
   }),
   // 2/√π exp(-x²), with the factor inside the exponent: one pass over memory less
   Erf: elementwise(({ build, ...context }, dy, x) => {
-    const factor = scalarLike({ build, ...context }, Math.log(2 / Math.sqrt(Math.PI)), x);
+    const factor = scalarOver({ build, ...context }, Math.log(2 / Math.sqrt(Math.PI)), x);
     return build.mul(dy, build.exp(build.sub(factor, build.mul(x, x))));
   }),
   Gelu: elementwise((context, dy, x) =>
@@ -104,8 +96,8 @@ export const ACTIVATION = {
 function gelu(context: GradientContext, dy: Value, x: Value): Value {
   const { build } = context;
   // The constant comes first so that ONNX Runtime does not take this for the forward product, which it fuses.
-  const scaled = build.mul(scalarLike(context, Math.SQRT1_2, x), x);
-  const logFactor = scalarLike(context, -0.5 * Math.log(2 * Math.PI), x);
+  const scaled = build.mul(scalarOver(context, Math.SQRT1_2, x), x);
+  const logFactor = scalarOver(context, -0.5 * Math.log(2 * Math.PI), x);
   const density = build.exp(build.sub(logFactor, build.mul(scaled, scaled)));
   return build.mul(dy, build.add(halfOfOnePlus(context, build.op('Erf', [scaled]), x), build.mul(x, density)));
 }
@@ -116,7 +108,7 @@ function halfOfOnePlus(context: GradientContext, value: Value, x: Value): Value 
   if (context.dataTypeOf(x) === 'float32') {
     return build.op('HardSigmoid', [value], { alpha: float(0.5), beta: float(0.5) });
   }
-  const half = scalarLike(context, 0.5, x);
+  const half = scalarOver(context, 0.5, x);
   return build.add(build.mul(value, half), half);
 }
 
@@ -124,7 +116,7 @@ function halfOfOnePlus(context: GradientContext, value: Value, x: Value): Value 
 function geluTanh(context: GradientContext, dy: Value, x: Value): Value {
   const { build } = context;
   const c = Math.sqrt(2 / Math.PI);
-  const constant = (value: number): Value => scalarLike(context, value, x);
+  const constant = (value: number): Value => scalarOver(context, value, x);
   const square = build.mul(x, x);
   const u = build.mul(x, build.add(build.mul(square, constant(c * 0.044715)), constant(c)));
   const slope = build.add(build.mul(square, constant(3 * c * 0.044715)), constant(c));
@@ -137,13 +129,38 @@ function geluTanh(context: GradientContext, dy: Value, x: Value): Value {
 
 function exponentialBelowZero(context: GradientContext, dy: Value, x: Value, below: number, above: number): Value {
   const { build } = context;
-  const slope = build.add(context.output(0), scalarLike(context, below, x));
-  const positive = build.greater(x, scalarLike(context, 0, x));
-  return build.mul(dy, build.where(positive, scalarLike(context, above, x), slope));
+  const slope = build.add(context.output(0), scalarOver(context, below, x));
+  const positive = build.greater(x, scalarOver(context, 0, x));
+  return build.mul(dy, build.where(positive, scalarOver(context, above, x), slope));
 }
 
-function between(context: GradientContext, value: Value, x: Value): Value {
+/**
+ * 1 where a value that is nowhere negative is positive, else 0. In float32, 2^127 times the value clipped to [0, 1] gives that
+ * (but for denormal values), in half the time of Sign or Where.
+ */
+function oneAboveZero({ build, dataTypeOf }: GradientContext, value: Value, x: Value): Value {
+  return dataTypeOf(x) === 'float32'
+    ? build.op('HardSigmoid', [value], { alpha: float(2 ** 127), beta: float(0) })
+    : build.op('Sign', [value]);
+}
+
+/** 1 where a value of [0, 1] is neither 0 nor 1, else 0. */
+function insideOfOne(context: GradientContext, value: Value, x: Value): Value {
   const { build } = context;
-  const above = build.greater(value, scalarLike(context, 0, x));
-  return build.op('And', [above, build.less(value, scalarLike(context, 1, x))]);
+  return oneAboveZero(context, build.sub(value, build.mul(value, value)), x);
+}
+
+/** As ONNX Runtime writes the forward HardSwish, which has this value already. */
+function hardSigmoidOfSixth({ build }: GradientContext, x: Value): Value {
+  return build.op('HardSigmoid', [x], { alpha: float(1 / 6), beta: float(0.5) });
+}
+
+function clippedSixth(context: GradientContext, x: Value): Value {
+  const { build } = context;
+  const [sixth, half] = [1 / 6, 0.5].map((value) => scalarOver(context, value, x));
+  return build.op('Clip', [
+    build.add(build.mul(x, sixth!), half!),
+    scalarLike(context, 0, x),
+    scalarLike(context, 1, x),
+  ]);
 }

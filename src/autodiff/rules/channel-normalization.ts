@@ -1,5 +1,6 @@
 import { tensorFrom } from '../../base/index.ts';
 import { floatOf, intOf, type Value } from '../../graph/index.ts';
+import { givesStatistics } from '../batch-statistics.ts';
 import { type GradientContext, rule } from '../rule.ts';
 import { knownSize, reshapeLike, reshapeTo, scalarLike, shapeValue } from '../shapes.ts';
 
@@ -117,9 +118,10 @@ function withStatisticsOfBatch(context: GradientContext): readonly (Value | unde
   const [x, scale] = [context.input(0), context.input(1)];
   const { axes, spread, sum } = channelsOf(context);
   const dy = context.outputGradient(0);
-  const mean = build.reduceMean(x, axes, false);
+  const given = givesStatistics(node) && context.dataTypeOf(context.input(3)) === context.dataTypeOf(x);
+  const mean = given ? context.output(1) : build.reduceMean(x, axes, false);
   const centered = build.sub(x, spread(mean));
-  const variance = build.reduceMean(build.mul(centered, centered), axes, false);
+  const variance = given ? context.output(2) : build.reduceMean(build.mul(centered, centered), axes, false);
   const inverse = inverseDeviation(context, variance);
   const total = sum(dy);
   const projection = sum(build.mul(dy, centered));
