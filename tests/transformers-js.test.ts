@@ -179,6 +179,19 @@ describe.each(Object.entries(STARTS))('transformers.js opens what %s became', (n
       0.005,
     );
   });
+
+  it.runIf(name !== 'distilbert')('for embeddings', async () => {
+    const out = await trained('feature-extraction', '--data classes.csv --task feature-extraction --text-pair label');
+    const expected = await answers(out, 'feature-extraction', TEXTS);
+    const extract = await pipeline('feature-extraction', out);
+    const found = (await extract(TEXTS, { pooling: 'mean', normalize: true })).tolist() as number[][];
+    await extract.dispose();
+    const named = (values: readonly number[]) => Object.fromEntries(values.map((value, at) => [at, value]));
+    closeTo(
+      found.map(named),
+      expected.map(({ embedding }) => named(embedding)),
+    );
+  });
 });
 
 type Open<Name extends TaskName> = Awaited<ReturnType<typeof openPipeline<Name>>>;

@@ -5,6 +5,7 @@ import {
   coveredText,
   type FeatureExtractor,
   ngramFeatures,
+  type TaskContext,
   type TextOrPair,
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE,
@@ -57,6 +58,8 @@ export interface CandidateOptions {
   readonly lowercase: boolean;
   readonly dropout: number;
   readonly seed: number;
+  /** Of the processing behind the model. */
+  readonly settings?: TaskContext['settings'];
   /** Begin with this instead of from scratch. */
   readonly start?: Start;
   /** Patterns of parameters that stay as they are. */
@@ -90,14 +93,14 @@ function startedCandidate(start: Start, options: CandidateOptions): Candidate {
 }
 
 function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): Candidate {
-  const { task, maxLength, dropout, seed, freezeBackbone } = options;
+  const { task, maxLength, dropout, seed, settings, freezeBackbone } = options;
   const { tokenizer } = start.reader;
   const files = readingAtMost(start.reader.files, maxLength);
   const config = { ...start.config, hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout };
   const { tokenTypes, hidden } = encoderSettings(config, modelTypeOf(config));
   return {
     name: start.source,
-    forms: task.transformer(config, { seed, weights: start.weights }),
+    forms: task.transformer(config, { seed, weights: start.weights, ...(settings && { settings }) }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: tokenTypes > 1 }, tokenizer),
     files: { 'config.json': json(config), ...files },
     defaults: { ...FINE_TUNING, learningRate: fineTuningRate(hidden) },
@@ -147,7 +150,7 @@ function fineTuningRate(hidden: number): number {
 }
 
 function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options: CandidateOptions): Candidate {
-  const { task, labels, texts, maxLength, vocabularySize, lowercase, dropout, seed } = options;
+  const { task, labels, texts, maxLength, vocabularySize, lowercase, dropout, seed, settings } = options;
   const files = trainWordPiece(texts.flat(), {
     vocabularySize,
     lowercase,
@@ -171,7 +174,7 @@ function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options
   );
   return {
     name,
-    forms: task.transformer(config, { seed }),
+    forms: task.transformer(config, { seed, ...(settings && { settings }) }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: true }, tokenizer),
     files: { 'config.json': json(config), ...tokenizerFiles },
     defaults: { learningRate: LEARNING_RATES[name], epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' },

@@ -58,6 +58,8 @@ export interface TrainPlan {
   readonly classWeights: 'none' | 'auto';
   /** Hides whole words, in masked-language-model training. */
   readonly wholeWords: boolean;
+  /** Of the processing behind the model, where they are not the task's defaults. */
+  readonly taskSettings?: Readonly<Record<string, unknown>>;
   readonly labelSeparator?: string | undefined;
   readonly positive?: string | undefined;
   /** Trains the linear model beside, on the same texts, and compares. */
@@ -124,6 +126,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     vocabularySize: plan.vocabularySize,
     lowercase: plan.lowercase,
     dropout: plan.dropout,
+    settings: task.task.settings.parse(plan.taskSettings ?? {}),
     seed: plan.settings.seed ?? DEFAULT_SETTINGS.seed,
   };
   const candidate = makeCandidate(plan.arch, {
@@ -203,6 +206,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     },
     files: {
       ...candidate.files,
+      ...task.files?.(trained.model, pipelineSpec.settings ?? {}),
       'README.md': modelCard({
         plan,
         labels,
@@ -261,7 +265,7 @@ async function trainCandidate(
   const encode = async (split: 'train' | 'validation'): Promise<EncodedExamples> => {
     const examples = splits[split];
     const encoded = await (task.encode ?? task.task.encode)(features, examples, {
-      settings: task.task.settings.parse({}),
+      settings: task.task.settings.parse(plan.taskSettings ?? {}),
       onProgress: (done) => encoding.update(done, examples.length),
     });
     const targets = task.targets(examples, encoded, labels, rowOf(split));
@@ -369,7 +373,7 @@ async function evaluateModel(
   }
 }
 
-function pipelineOf({ task: { task }, dataset }: TrainPlan, candidate: Candidate): Manifest['pipeline'] {
+function pipelineOf({ task: { task }, dataset, taskSettings }: TrainPlan, candidate: Candidate): Manifest['pipeline'] {
   const { source, cleaning, columns } = dataset.facts;
   const isMail = source.kind === 'mail' || source.kind === 'mail-json';
   const stepsOf = (column: string) =>
@@ -377,7 +381,7 @@ function pipelineOf({ task: { task }, dataset }: TrainPlan, candidate: Candidate
       cleaning.map(({ step }) => step),
       column,
     );
-  const settings = task.settings.parse({});
+  const settings = task.settings.parse(taskSettings ?? {});
   return {
     input: columns.image !== undefined ? 'image' : isMail ? 'mail' : 'text',
     steps: columns.text === undefined ? [] : stepsOf(columns.text),

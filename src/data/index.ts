@@ -1,5 +1,6 @@
 export { type BatchContext, type BatchStep, runBatchSteps } from './batch-steps/batch-step.ts';
 export { type MaskTokens, maskTokens } from './batch-steps/mask-tokens.ts';
+export { type StackPairs, stackPairs } from './batch-steps/stack-pairs.ts';
 export { type BucketedBatchesOptions, bucketedBatches, paddingShare } from './batches.ts';
 export {
   type CleaningStep,

@@ -50,5 +50,6 @@ export {
   rootMeanSquaredError,
 } from './regression.ts';
 export * from './regression-report.ts';
+export { meanReciprocalRank, retrievalAccuracy, retrievalRanks } from './retrieval.ts';
 export * from './roc-curve.ts';
 export type { TaskReport } from './task-report.ts';

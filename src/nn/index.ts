@@ -11,9 +11,11 @@ export { embedding } from './layers/embedding.ts';
 export { feedForward } from './layers/feed-forward.ts';
 export { layerNorm } from './layers/layer-norm.ts';
 export { linear } from './layers/linear.ts';
+export { POOLINGS, type Pooling } from './layers/pooling.ts';
 export { linearModel } from './linear-model.ts';
 export { attachLoss, type LossNames } from './losses/attach-loss.ts';
 export { binaryCrossEntropy } from './losses/binary-cross-entropy.ts';
+export { coSent } from './losses/cosent.ts';
 export { type CrossEntropyOptions, crossEntropy } from './losses/cross-entropy.ts';
 export { binaryHinge, type HingeOptions, multiclassHinge } from './losses/hinge.ts';
 export { huber } from './losses/huber.ts';
@@ -37,3 +39,4 @@ export {
   roberta,
 } from './transformer/encoder.ts';
 export { labelFields, PRESETS, type Preset, presetConfig } from './transformer/presets.ts';
+export { compareTextPairs, type TextPairOptions } from './transformer/text-pairs.ts';

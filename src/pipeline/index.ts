@@ -24,10 +24,12 @@ export {
   type Readings,
 } from './pipeline.ts';
 export { sigmoid, softmax } from './scores.ts';
+export { cosine, type Embedding } from './tasks/embedding.ts';
 export { encodeInWindows } from './tasks/fill-mask.ts';
 export {
   type EncodedExamples,
   type Example,
+  encodeTexts,
   type ImageExample,
   type RowOutput,
   type Task,

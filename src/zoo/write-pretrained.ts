@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically, writeFolderAtomically } from '../base/atomic-write.ts';
 import { byteSize } from '../base/dtype.ts';
@@ -10,7 +10,7 @@ import { headOf } from './pretrained.ts';
 export interface WritePretrainedOptions {
   /** Bytes of weights in a file, at most; a tensor that is larger has a file of its own. Default 5 GB. */
   readonly shardBytes?: number;
-  /** Text files to write beside, by name: those of the tokenizer. */
+  /** Text files to write beside, by their path in the folder: those of the tokenizer. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -58,7 +58,7 @@ export async function writePretrained(
       const index = { metadata: { total_size: bytes }, weight_map: Object.fromEntries(parts) };
       texts['model.safetensors.index.json'] = json(index);
     }
-    for (const [name, text] of Object.entries(texts)) await writeFile(join(temporary, name), text);
+    for (const [name, text] of Object.entries(texts)) await writeFileAtomically(join(temporary, name), text);
     written.push(...Object.keys(texts), ...weights.keys());
   });
   return { files: written.sort(), tensors: tensors.size, bytes };

@@ -149,6 +149,65 @@ describe('pairs of texts', () => {
   });
 });
 
+describe('embeddings of texts', () => {
+  const animals = ['cat', 'dog', 'owl', 'fox', 'bear', 'hen', 'duck', 'goat'];
+  const cells = (row: number): string[] => [animals[row % 8]!, animals[(row >> 3) % 8]!];
+  writeFileSync(
+    join(folder, 'questions.csv'),
+    `question,answer\n${Array.from({ length: 240 }, (_, row) => `what does the ${cells(row)[0]} eat ${row},the ${cells(row)[0]} eats ${row % 3}`).join('\n')}\n`,
+  );
+  writeFileSync(
+    join(folder, 'alike.csv'),
+    `text,pair,score\n${Array.from({ length: 240 }, (_, row) => {
+      const [one, other] = cells(row);
+      return `the ${one} ${row},a ${other} ${row % 3},${one === other ? 5 : row % 2}`;
+    }).join('\n')}\n`,
+  );
+  const settings = '--arch bert-tiny --vocabulary-size 300 --max-length 16 --epochs 1 --pooling max';
+  const predict = async (name: string, ...words: string[]) => {
+    const ended = await lathe(folder, ['predict', name, ...words, '--json']);
+    expect(ended.code, ended.stderr).toBe(0);
+    return jsonOf<{ predictions: { embedding: number[]; similarity?: number }[] }>(ended).predictions;
+  };
+
+  it('find what belongs together, learned from pairs', async () => {
+    const data = '--data questions.csv --task feature-extraction --text question --text-pair answer';
+    const trained = await run(`train ${data} ${settings} --out search`);
+    expect(trained.task).toBe('feature-extraction');
+    expect(trained.metrics.accuracyAt10).toBeGreaterThanOrEqual(trained.metrics.accuracyAt1!);
+    expect((await run('evaluate search --data questions.csv --split test')).metrics).toEqual(trained.metrics);
+    const read = (file: string) => JSON.parse(readFileSync(join(folder, 'search', file), 'utf8'));
+    expect(read('lathe.json').pipeline.settings).toEqual({ pooling: 'max', normalize: true });
+    expect(read('1_Pooling/config.json')).toMatchObject({
+      word_embedding_dimension: 128,
+      pooling_mode_max_tokens: true,
+    });
+    expect(read('modules.json')).toHaveLength(3);
+    const [one, other] = await predict('search', 'the cat', 'a dog');
+    const length = ({ embedding }: { embedding: number[] }) => Math.hypot(...embedding);
+    expect([length(one!), length(other!), one!.similarity]).toEqual([
+      expect.closeTo(1, 6),
+      expect.closeTo(1, 6),
+      undefined,
+    ]);
+    const [pair] = await predict('search', 'the cat', '--text-pair', 'a dog');
+    const product = one!.embedding.reduce((sum, value, at) => sum + value * other!.embedding[at]!, 0);
+    expect(pair!.similarity).toBeCloseTo(product, 6);
+  });
+
+  it('say how alike two texts are, learned from pairs with a number', async () => {
+    const trained = await run(`train --data alike.csv --task sentence-similarity ${settings} --out alike`);
+    expect(Object.keys(trained.metrics)).toEqual(['spearman', 'pearson']);
+    expect((await run('evaluate alike --data alike.csv --split test')).metrics).toEqual(trained.metrics);
+    expect((await predict('alike', 'the cat', '--text-pair', 'the cat'))[0]!.similarity).toBeCloseTo(1, 9);
+  });
+
+  it('are not pooled for tasks that have none', async () => {
+    const ended = await lathe(folder, 'train --data pairs.csv --pooling cls --text first --out x'.split(' '));
+    expect([ended.code, ended.stderr]).toEqual([2, expect.stringMatching(/text-classification has no embeddings/)]);
+  });
+});
+
 describe('masked words', () => {
   const lines = [
     'the cat sat on the mat',

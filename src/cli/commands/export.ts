@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { LatheError, type Tensor } from '../../base/index.ts';
 import { type Model, readModel } from '../../graph/index.ts';
 import type { HuggingFaceConfig } from '../../nn/index.ts';
-import { openPackage, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from '../../pipeline/index.ts';
+import { openPackage } from '../../pipeline/index.ts';
 import { readCheckpoint, withParameters } from '../../train/index.ts';
 import { formatBytes, parseBytes, writePretrained } from '../../zoo/index.ts';
 import { defineCommand } from '../command.ts';
@@ -48,14 +48,14 @@ export default defineCommand({
     reads: checkpoint === undefined ? [folder] : [folder, checkpoint],
     writes: [out],
   }),
-  async run({ package: folder, out, shardSize: shardBytes, checkpoint }, terminal) {
+  async run({ package: folder, out, format, shardSize: shardBytes, checkpoint }, terminal) {
     const opened = await openPackage(folder);
     const { manifest } = opened;
     const config = JSON.parse(await opened.readText('config.json')) as HuggingFaceConfig;
     const files = Object.fromEntries(
       await Promise.all(
-        [TOKENIZER_FILE, TOKENIZER_CONFIG_FILE]
-          .filter((name) => Object.hasOwn(manifest.files, name))
+        Object.keys(manifest.files)
+          .filter((name) => !isOurs(name))
           .map(async (name) => [name, await opened.readText(name)] as const),
       ),
     );
@@ -63,9 +63,14 @@ export default defineCommand({
     const model = checkpoint === undefined ? packed : await withCheckpoint(packed, checkpoint);
     const written = await writePretrained(out, model, config, { shardBytes, files });
     terminal.say(`${out}: ${written.tensors} tensors, ${formatBytes(written.bytes)}: ${written.files.join(', ')}`);
-    return { out, ...written };
+    return { out, format, ...written };
   },
 });
+
+/** What a checkpoint has otherwise, or not at all; the files of the tokenizer and of the pooling go with it. */
+function isOurs(file: string): boolean {
+  return file === 'config.json' || file === 'README.md' || file.startsWith('onnx/');
+}
 
 /** The model with the parameters of a run's checkpoint, which has to be of the same model. */
 async function withCheckpoint(model: Model, path: string): Promise<Model> {

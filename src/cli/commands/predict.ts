@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { LatheError } from '../../base/index.ts';
-import { openPackage, openPipeline } from '../../pipeline/index.ts';
+import { openPackage, openPipeline, TASKS } from '../../pipeline/index.ts';
 import { defineCommand } from '../command.ts';
 
 const parameters = z.object({
@@ -54,7 +54,8 @@ export default defineCommand({
         throw new LatheError('invalid-data', `predict: "${name.slice(0, 80)}" is not text: it has NUL bytes`);
     }
     const opened = await openPackage(folder);
-    const pairs = opened.manifest.columns.textPair !== undefined;
+    const isSingle = textPair.length === 0 && TASKS[opened.manifest.task].pairs === 'optional';
+    const pairs = opened.manifest.columns.textPair !== undefined && !isSingle;
     if (textPair.length !== (pairs ? inputs.length : 0)) {
       throw new LatheError(
         'usage',

@@ -1,6 +1,8 @@
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { LatheError } from '../../base/index.ts';
 import { isPrepared, openDataset, type PreparedDataset } from '../../data/index.ts';
+import { POOLINGS } from '../../nn/index.ts';
 import { TASK_NAMES, TASKS } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS, type TrainableTask, type TrainSettings } from '../../train/index.ts';
 import { parseSource } from '../../zoo/index.ts';
@@ -99,6 +101,9 @@ const parameters = z.object({
     .meta({ description: 'share of the target that goes to all labels alike' }),
   classWeights: z.enum(['none', 'auto']).default('none').meta({ description: 'auto: weigh rare labels more' }),
   wholeWords: z.boolean().default(false).meta({ description: 'for fill-mask: hide whole words, not parts of them' }),
+  pooling: z.enum(POOLINGS).optional().meta({
+    description: 'for embeddings: what a text has of its tokens, their mean, the first or the largest [default: mean]',
+  }),
   clipNorm: z.number().min(0).optional().meta({ description: 'largest norm of the gradient, 0 for any [default: 1]' }),
   freeze: z.array(z.string()).default([]).meta({
     description: "parameters that stay as they are, with *: 'bert.embeddings.*'",
@@ -137,6 +142,10 @@ export default defineCommand({
     ['lathe train --data mails/ --model hf:distilbert/distilbert-base-uncased --out models/spam', 'from the Hub'],
     ['lathe train --data mails/ --model exported/model.onnx --out models/spam', 'from an ONNX file of any maker'],
     ['lathe train --data mails/ --model models/mail-words --freeze-backbone --out models/quick', 'only its head: fast'],
+    [
+      'lathe train --data questions.csv --task feature-extraction --text question --text-pair answer --out models/search',
+      'embeddings that find what belongs together',
+    ],
     ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
@@ -174,6 +183,7 @@ export default defineCommand({
         labelSmoothing: given.labelSmoothing,
         classWeights: given.classWeights,
         wholeWords: given.wholeWords,
+        taskSettings: taskSettingsOf(given, task),
         labelSeparator: given.labelSeparator,
         positive: given.positive,
         baseline: given.baseline,
@@ -188,6 +198,15 @@ export default defineCommand({
     return showTrained(trained, terminal);
   },
 });
+
+/** What the user set of the processing behind the model. */
+function taskSettingsOf({ pooling }: Given, { task }: TrainableTask): Readonly<Record<string, unknown>> {
+  if (pooling === undefined) return {};
+  if (task.settings.safeParse({ pooling }).success) return { pooling };
+  throw new LatheError('usage', `--pooling: ${task.name} has no embeddings of texts`, {
+    hint: 'Choose --task feature-extraction or sentence-similarity, or leave it out.',
+  });
+}
 
 type Given = z.infer<typeof parameters>;
 

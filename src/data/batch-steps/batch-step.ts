@@ -1,5 +1,6 @@
 import type { Tensor } from '../../base/index.ts';
 import { type MaskTokens, maskTokens } from './mask-tokens.ts';
+import { type StackPairs, stackPairs } from './stack-pairs.ts';
 
 /** Where a batch is from: with these, what a step does at random can be repeated. */
 export interface BatchContext {
@@ -11,9 +12,18 @@ export interface BatchContext {
 }
 
 /** What is done to a batch before a model sees it, each time anew: plain data, for the training process. */
-export type BatchStep = MaskTokens;
+export type BatchStep = MaskTokens | StackPairs;
 
-const STEPS = { 'mask-tokens': maskTokens } as const;
+type Run<Step> = (
+  batch: Readonly<Record<string, Tensor>>,
+  step: Step,
+  context: BatchContext,
+) => Readonly<Record<string, Tensor>>;
+
+const STEPS: { readonly [Kind in BatchStep['kind']]: Run<Extract<BatchStep, { readonly kind: Kind }>> } = {
+  'mask-tokens': maskTokens,
+  'stack-pairs': stackPairs,
+};
 
 /** Runs the steps in their order; the batch stays as it is. */
 export function runBatchSteps(
@@ -21,5 +31,5 @@ export function runBatchSteps(
   steps: readonly BatchStep[],
   context: BatchContext,
 ): Readonly<Record<string, Tensor>> {
-  return steps.reduce((current, step) => STEPS[step.kind](current, step, context), batch);
+  return steps.reduce((current, step) => (STEPS[step.kind] as Run<BatchStep>)(current, step, context), batch);
 }

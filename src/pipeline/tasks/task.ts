@@ -73,6 +73,8 @@ export interface Task<Reading = unknown, Answer = unknown, Of extends Example = 
   readonly summary: string;
   /** The usual names of its columns. */
   readonly columns: TaskColumns;
+  /** Whether a second text is needed to learn from, but not to be answered. */
+  readonly pairs?: 'optional';
   /** What the label column holds; `none` where there is none. */
   readonly target: TargetKind | 'none';
   /** The outputs that are read; a package may name the first otherwise. */

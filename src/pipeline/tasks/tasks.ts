@@ -1,6 +1,8 @@
+import { featureExtraction } from './feature-extraction.ts';
 import { fillMask } from './fill-mask.ts';
 import { imageClassification } from './image-classification.ts';
 import { multiLabelClassification } from './multi-label-classification.ts';
+import { sentenceSimilarity } from './sentence-similarity.ts';
 import type { Task } from './task.ts';
 import { textClassification } from './text-classification.ts';
 import { textRegression } from './text-regression.ts';
@@ -12,6 +14,8 @@ export const TASKS = {
   'text-regression': textRegression,
   'fill-mask': fillMask,
   'image-classification': imageClassification,
+  'feature-extraction': featureExtraction,
+  'sentence-similarity': sentenceSimilarity,
 } as const satisfies Readonly<Record<string, Task>>;
 
 export type TaskName = keyof typeof TASKS;

@@ -3,8 +3,9 @@ import { loss } from './loss.ts';
 import { multiLabel } from './multi-label.ts';
 import type { Measure, MeasureContext, ObjectiveRule } from './objective.ts';
 import { regression } from './regression.ts';
+import { similarity } from './similarity.ts';
 
-const OBJECTIVES = { classification, 'multi-label': multiLabel, regression, loss } as const;
+const OBJECTIVES = { classification, 'multi-label': multiLabel, regression, similarity, loss } as const;
 
 type Kind = keyof typeof OBJECTIVES;
 type OptionsOf<Rule> = Rule extends ObjectiveRule<infer Options> ? Options : never;

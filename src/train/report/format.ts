@@ -78,6 +78,10 @@ const METRIC_NAMES: Readonly<Record<string, string>> = {
   r2: 'R²',
   pearson: 'Pearson',
   spearman: 'Spearman',
+  meanReciprocalRank: 'Mean reciprocal rank',
+  accuracyAt1: 'Found first',
+  accuracyAt3: 'Found in 3',
+  accuracyAt10: 'Found in 10',
 };
 
 export function metricName(name: string): string {

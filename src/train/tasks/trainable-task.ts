@@ -2,7 +2,7 @@ import type { BatchStep, Column } from '../../data/index.ts';
 import type { Model } from '../../graph/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
 import type { EncoderOptions, HuggingFaceConfig, Loss } from '../../nn/index.ts';
-import type { EncodedExamples, Example, FeatureExtractor, Readings, Task } from '../../pipeline/index.ts';
+import type { EncodedExamples, Example, FeatureExtractor, Readings, Task, TaskContext } from '../../pipeline/index.ts';
 import type { Objective } from '../objectives/objectives.ts';
 import type { BaselineComparison, Evaluation, WorstMistake } from '../report/index.ts';
 import type { TrainSettings } from '../settings.ts';
@@ -19,7 +19,12 @@ export interface TrainableTask<Reading = unknown, Answer = unknown> {
   /** Settings that suit the task where the user says nothing. */
   readonly defaults?: Partial<TrainSettings>;
   /** The graphs of a transformer for this task. */
-  transformer(config: HuggingFaceConfig, options: Pick<EncoderOptions, 'seed' | 'weights'>): Forms;
+  transformer(
+    config: HuggingFaceConfig,
+    options: Pick<EncoderOptions, 'seed' | 'weights'> & { readonly settings?: TaskContext['settings'] },
+  ): Forms;
+  /** Further files of a package, of the trained model and the task's settings. */
+  files?(model: Model, settings: TaskContext['settings']): Readonly<Record<string, string>>;
   /** Outputs of a linear model over n-grams, where one can do the task. */
   linearOutputs?(labels: readonly string[]): number;
   /** Refuses examples that nothing can be learned from. */

@@ -1,7 +1,9 @@
 import type { TaskName } from '../../pipeline/index.ts';
+import { featureExtraction } from './feature-extraction.ts';
 import { fillMask } from './fill-mask.ts';
 import { imageClassification } from './image-classification.ts';
 import { multiLabelClassification } from './multi-label-classification.ts';
+import { sentenceSimilarity } from './sentence-similarity.ts';
 import { textClassification } from './text-classification.ts';
 import { textRegression } from './text-regression.ts';
 import type { TrainableTask } from './trainable-task.ts';
@@ -13,4 +15,6 @@ export const TRAINABLE_TASKS: Readonly<Record<TaskName, TrainableTask>> = {
   'text-regression': textRegression,
   'fill-mask': fillMask,
   'image-classification': imageClassification,
+  'feature-extraction': featureExtraction,
+  'sentence-similarity': sentenceSimilarity,
 };
