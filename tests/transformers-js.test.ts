@@ -227,7 +227,7 @@ function closeTo(
 function writeCheckpoint(type: keyof typeof STARTS, { tokenizer, className }: (typeof STARTS)[typeof type]): string {
   const fixtures = new URL('../src/data/tokenizer/fixtures/', import.meta.url);
   const read = (file: string) => JSON.parse(readFileSync(new URL(file, fixtures), 'utf8'));
-  const file = tokenizer === 'wordpiece' ? read('tokenizer.json') : read('library.json').files.roberta;
+  const file = tokenizer === 'wordpiece' ? read('tokenizer.json') : read('whole-byte-level.json').files.roberta;
   const special = tokenizer === 'wordpiece' ? WORDPIECE : BYTE_LEVEL;
   const config = {
     ...SIZES[type],
