@@ -1,6 +1,17 @@
 import { LatheError } from '../base/index.ts';
 import { fitVectorizer, loadTokenizer, type Tokenizer, trainWordPiece } from '../data/index.ts';
-import { encoderSettings, labelFields, linearModel, modelTypeOf, PRESETS, presetConfig } from '../nn/index.ts';
+import {
+  encoderSettings,
+  IMAGE_ARCHITECTURE_NAMES,
+  IMAGE_ARCHITECTURES,
+  type ImageArchitectureName,
+  labelFields,
+  linearModel,
+  modelTypeOf,
+  PRESETS,
+  type Preset,
+  presetConfig,
+} from '../nn/index.ts';
 import {
   coveredText,
   type FeatureExtractor,
@@ -13,12 +24,13 @@ import {
   VECTORIZER_FILE,
 } from '../pipeline/index.ts';
 import { type Forms, graphForms, type TrainableTask, type TrainSettings } from '../train/index.ts';
+import { type ImageFacts, imageCandidate } from './image-candidate.ts';
 import type { ArchitectureStart } from './start/architecture.ts';
 import type { GraphStart } from './start/graph.ts';
 import type { Start } from './start/start.ts';
 
 /** Architectures that `lathe train --arch` takes. */
-export const ARCHITECTURES = ['linear', ...PRESETS] as const;
+export const ARCHITECTURES = ['linear', ...PRESETS, ...IMAGE_ARCHITECTURE_NAMES] as const;
 export type ArchitectureName = (typeof ARCHITECTURES)[number];
 
 /** A model that is ready to be trained, with all that its package will need beside the weights. */
@@ -53,6 +65,10 @@ export interface CandidateOptions {
   readonly labels: readonly string[];
   /** What to learn a vocabulary from: the train split alone. */
   readonly texts: readonly TextOrPair[];
+  /** Of a task on images: what they have in common. */
+  readonly images?: ImageFacts;
+  /** Pixels of a side that a model from scratch sees. */
+  readonly imageSize?: number | undefined;
   readonly maxLength: number;
   readonly vocabularySize: number;
   readonly lowercase: boolean;
@@ -75,9 +91,23 @@ export interface CandidateOptions {
 
 /** Learns the vocabulary and builds the graphs of an architecture. */
 export function makeCandidate(name: ArchitectureName, options: CandidateOptions): Candidate {
-  if (options.texts.length === 0) throw new LatheError('invalid-data', 'the train split has no rows');
   if (options.start !== undefined) return startedCandidate(options.start, options);
+  const { images, task } = options;
+  if (isForImages(name) !== (images !== undefined)) {
+    const fitting = ARCHITECTURES.filter((other) => isForImages(other) === (images !== undefined));
+    throw new LatheError(
+      'usage',
+      `--arch ${name}: it is for ${isForImages(name) ? 'images' : 'texts'}, and ${task.task.name} is not`,
+      { hint: `Choose one of ${fitting.join(', ')}.` },
+    );
+  }
+  if (isForImages(name)) return imageCandidate(name, { ...options, images: images!, side: options.imageSize });
+  if (options.texts.length === 0) throw new LatheError('invalid-data', 'the train split has no rows');
   return name === 'linear' ? linearCandidate(options) : transformerCandidate(name, options);
+}
+
+function isForImages(name: ArchitectureName): name is ImageArchitectureName {
+  return Object.hasOwn(IMAGE_ARCHITECTURES, name);
 }
 
 /** A model that was trained before, with the head of the task. */
@@ -149,7 +179,7 @@ function fineTuningRate(hidden: number): number {
   return hidden <= 256 ? 3e-4 : hidden <= 512 ? 1e-4 : 5e-5;
 }
 
-function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options: CandidateOptions): Candidate {
+function transformerCandidate(name: Preset, options: CandidateOptions): Candidate {
   const { task, labels, texts, maxLength, vocabularySize, lowercase, dropout, seed, settings } = options;
   const files = trainWordPiece(texts.flat(), {
     vocabularySize,
@@ -186,7 +216,7 @@ function transformerCandidate(name: Exclude<ArchitectureName, 'linear'>, options
  * From scratch. Measured for tiny and mini on the spam corpus (at 1e-3 one of three bert-mini runs learned nothing);
  * larger models take smaller steps.
  */
-const LEARNING_RATES: Readonly<Record<Exclude<ArchitectureName, 'linear'>, number>> = {
+const LEARNING_RATES: Readonly<Record<Preset, number>> = {
   'bert-tiny': 1e-3,
   'bert-mini': 5e-4,
   'bert-small': 3e-4,

@@ -29,6 +29,13 @@ export function modelCard({
     : positive === undefined
       ? '; precision, recall and F1 are means over the labels'
       : `; precision, recall and F1 are those of \`${positive}\``;
+  const noun = facts.columns.image === undefined ? 'texts' : 'images';
+  const reads =
+    noun === 'images'
+      ? ''
+      : isTransformer
+        ? `; reads the first ${plan.maxLength} tokens`
+        : '; reads words and pairs of words (TF-IDF)';
   return `---
 library_name: ${isTransformer ? 'transformers.js' : 'lathe-ml'}
 pipeline_tag: ${task.tag}
@@ -41,11 +48,11 @@ ${names.map((name) => `- ${name}`).join('\n')}
 
 # ${plan.model === undefined ? `${plan.arch} for ` : ''}${labels.length > 0 ? labels.join(' / ') : task.name}
 
-Trained ${plan.model === undefined ? 'from scratch' : `from \`${plan.model}\``} with Lathe on ${facts.splits.train.toLocaleString('en')} texts to ${task.summary}; ${isTransformer ? `reads the first ${plan.maxLength} tokens` : 'reads words and pairs of words (TF-IDF)'}.
+Trained ${plan.model === undefined ? 'from scratch' : `from \`${plan.model}\``} with Lathe on ${facts.splits.train.toLocaleString('en')} ${noun} to ${task.summary}${reads}.
 
 ## How good it is
 
-On ${report.examples.toLocaleString('en')} texts of the test split, which share nothing with training${of}:
+On ${report.examples.toLocaleString('en')} ${noun} of the test split, which share nothing with training${of}:
 
 | Model | ${names.map(metricName).join(' | ')} |
 |---|${'---|'.repeat(names.length)}
@@ -53,7 +60,7 @@ ${row(name, report)}
 ${baseline === undefined ? '' : `${row('linear (TF-IDF, logistic regression), same texts', baseline)}\n`}
 ## Limits
 
-It knows the kind of text that it was trained on and nothing else: measure it on your own (\`lathe evaluate\`) before you rely on it.
+It knows the kind of ${noun} that it was trained on and nothing else: measure it on your own (\`lathe evaluate\`) before you rely on it.
 Data: ${facts.rows.kept.toLocaleString('en')} rows kept of ${facts.rows.read.toLocaleString('en')}, content hash \`${facts.contentHash.slice(0, 16)}\`. Settings and lineage are in \`lathe.json\`.
 `;
 }

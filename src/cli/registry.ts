@@ -9,8 +9,8 @@ export interface RegisteredCommand {
 export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
   data: { summary: 'look at data, clean and split them', load: () => import('./commands/data.ts') },
   train: { summary: 'train a model and write its package', load: () => import('./commands/train.ts') },
-  evaluate: { summary: 'measure a package on labelled texts', load: () => import('./commands/evaluate.ts') },
-  predict: { summary: 'use a package on texts', load: () => import('./commands/predict.ts') },
+  evaluate: { summary: 'measure a package on labelled texts or images', load: () => import('./commands/evaluate.ts') },
+  predict: { summary: 'use a package on texts or images', load: () => import('./commands/predict.ts') },
   export: { summary: 'write a package in the format of other tools', load: () => import('./commands/export.ts') },
   run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },
   gradient: { summary: 'write the gradient graph of an ONNX model', load: () => import('./commands/gradient.ts') },

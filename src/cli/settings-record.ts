@@ -5,6 +5,7 @@ import type { TrainPlan } from './train-task.ts';
 export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record<string, unknown> {
   const { arch, model, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights, wholeWords } = plan;
   const { tokenizer, head, freezeBackbone, freezeBatchNorm } = plan;
+  const images = plan.dataset.facts.columns.image !== undefined;
   return {
     ...(model === undefined
       ? { arch }
@@ -15,13 +16,11 @@ export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record
           ...(freezeBackbone && { freezeBackbone }),
           ...(freezeBatchNorm && { freezeBatchNorm }),
         }),
-    maxLength,
-    vocabularySize,
-    lowercase,
-    dropout,
+    ...(images
+      ? { ...(plan.imageSize !== undefined && { imageSize: plan.imageSize }) }
+      : { maxLength, vocabularySize, lowercase, dropout, wholeWords }),
     labelSmoothing,
     classWeights,
-    wholeWords,
     ...settings,
   };
 }

@@ -25,6 +25,7 @@ import { type BaselineComparison, metricName } from '../train/report/index.ts';
 import { type ArchitectureName, type Candidate, makeCandidate } from './candidate.ts';
 import { type Evaluated, evaluate } from './evaluation.ts';
 import { readExamples, rowOf, textsOf } from './examples.ts';
+import { imageFactsOf } from './image-candidate.ts';
 import { onKeptFeatures, type Training } from './kept-features.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
@@ -50,6 +51,8 @@ export interface TrainPlan {
   readonly freezeBackbone?: boolean;
   readonly settings: Partial<TrainSettings>;
   readonly maxLength: number;
+  /** Pixels of a side that a model of images from scratch sees. */
+  readonly imageSize?: number | undefined;
   readonly vocabularySize: number;
   readonly lowercase: boolean;
   readonly dropout: number;
@@ -116,12 +119,16 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
       ? `reading ${plan.model}`
       : plan.arch === 'linear'
         ? 'learning the n-grams'
-        : 'training the tokenizer',
+        : columns.image !== undefined
+          ? 'building the model'
+          : 'training the tokenizer',
   );
   const shared = {
     task,
     labels,
     texts: textsOf(splits.train),
+    ...(columns.image !== undefined && { images: await imageFactsOf(dataset) }),
+    imageSize: plan.imageSize,
     maxLength: plan.maxLength,
     vocabularySize: plan.vocabularySize,
     lowercase: plan.lowercase,

@@ -11,6 +11,8 @@ export function showTrained(
 ): Record<string, unknown> {
   const { report } = evaluated;
   const names = shownMetrics(report);
+  const isOfImages = written.manifest.pipeline.input === 'image';
+  const nouns = isOfImages ? 'image' : 'text';
   const row = (name: string, { metrics }: TaskReport): (string | number)[] => [
     name,
     ...names.map((metric) => metrics[metric] ?? Number.NaN),
@@ -18,7 +20,7 @@ export function showTrained(
   const of = !('average' in report)
     ? ''
     : ` (precision, recall, F1 ${evaluated.positive === undefined ? 'mean over labels' : `of "${evaluated.positive}"`})`;
-  terminal.say(`\nOn ${report.examples} test ${report.examples === 1 ? 'text' : 'texts'}${of}:`);
+  terminal.say(`\nOn ${report.examples} test ${nouns}${report.examples === 1 ? '' : 's'}${of}:`);
   terminal.table(
     ['model', ...names.map((name) => (name === 'f1' ? 'F1' : metricName(name).toLowerCase()))],
     [
@@ -33,10 +35,10 @@ export function showTrained(
     );
   }
   if (saysTheSame(evaluated.readings.rows)) {
-    terminal.warn('the model gives every text the same answer: it learned nothing. Try a lower --learning-rate.');
+    terminal.warn(`the model gives every ${nouns} the same answer: it learned nothing. Try a lower --learning-rate.`);
   }
   terminal.say(`\nPackage: ${written.folder}\nReport:  ${reportPath}`);
-  terminal.hint(`lathe predict ${written.folder} "a text"`);
+  terminal.hint(`lathe predict ${written.folder} ${isOfImages ? 'IMAGE.png' : '"a text"'}`);
   return {
     package: written.folder,
     report: reportPath,

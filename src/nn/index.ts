@@ -1,6 +1,12 @@
 export { type AttachHeadOptions, attachHead } from './attach-head.ts';
 export { asBufferUpdate, type BufferUpdate, bufferUpdates } from './buffers.ts';
 export type { Build, ParameterSource } from './build.ts';
+export {
+  IMAGE_ARCHITECTURE_NAMES,
+  IMAGE_ARCHITECTURES,
+  type ImageArchitectureName,
+} from './convolutional/image-models.ts';
+export type { ImageModelOptions } from './convolutional/resnet.ts';
 export { type DropoutMask, dropoutMasks, type MaskSource, maskSource } from './dropout-masks.ts';
 export { type HeadOptions, replaceHead } from './head.ts';
 export type { Initialization } from './initialization.ts';

@@ -36,7 +36,7 @@ describe('a folder of images by label', () => {
     expect(facts.columns).toEqual({
       image: 'image',
       label: 'label',
-      all: ['image', 'label', 'width', 'height', 'sha256'],
+      all: ['image', 'label', 'width', 'height', 'channels', 'sha256'],
     });
     expect(facts).toMatchObject({ target: 'class', labels: ['3', '7'], imageFolder: '../photos' });
     expect(facts.rows).toEqual({ read: 24, unusable: 0, dropped: 0, kept: 24 });
@@ -44,7 +44,12 @@ describe('a folder of images by label', () => {
       await openDataset(join(root, 'data')).then((opened) => ({ ...opened, report: undefined as never })),
     );
     expect(new Set(rows.map(({ image }) => image)).size).toBe(24);
-    expect(rows.find(({ image }) => image === '3/0000.png')).toMatchObject({ label: '3', width: 28, height: 28 });
+    expect(rows.find(({ image }) => image === '3/0000.png')).toMatchObject({
+      label: '3',
+      width: 28,
+      height: 28,
+      channels: 1,
+    });
     expect(String(rows[0]!.sha256)).toMatch(/^[0-9a-f]{64}$/);
   });
 
@@ -164,7 +169,7 @@ describe('images that a table names', () => {
     await put('metadata.csv', `${lines.join('\n')}\n`);
     const { facts, report } = await prepare();
     expect(facts.labels).toEqual(['eight', 'zero']);
-    expect(facts.columns.all).toEqual(['image', 'label', 'camera', 'width', 'height', 'sha256']);
+    expect(facts.columns.all).toEqual(['image', 'label', 'camera', 'width', 'height', 'channels', 'sha256']);
     expect(report.unusable.examples).toEqual([
       { file: 'photos/metadata.csv', line: 18, reason: 'file_name names no file there', excerpt: 'images/none.png' },
     ]);

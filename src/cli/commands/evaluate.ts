@@ -16,9 +16,10 @@ import { evaluationJson } from '../trained-summary.ts';
 
 const parameters = z.object({
   package: z.string().meta({ description: 'folder of a package' }),
-  data: z
-    .string()
-    .meta({ description: 'prepared data, or a CSV, TSV, JSONL, JSON or Parquet file', placeholder: 'DIR|FILE' }),
+  data: z.string().meta({
+    description: 'prepared data, a CSV, TSV, JSONL, JSON or Parquet file, or a folder of images by label',
+    placeholder: 'DIR|FILE',
+  }),
   split: z
     .enum([...SPLITS, 'all'])
     .optional()
@@ -43,12 +44,13 @@ const parameters = z.object({
 
 export default defineCommand({
   name: 'evaluate',
-  summary: 'measure a package on labelled texts',
+  summary: 'measure a package on labelled texts or images',
   parameters,
   positional: ['package'],
   examples: [
     ['lathe evaluate models/spam --data mails/', 'on the test split of prepared data'],
     ['lathe evaluate models/spam --data new.csv --text body --label kind', 'on all rows of a file'],
+    ['lathe evaluate models/photos --data photos/', 'on all images of a folder, one folder a label'],
     ['lathe evaluate models/spam --data mails/ --out evaluations/spam --json', 'with a report, and JSON for programs'],
   ],
   files: ({ package: folder, data, out }) => ({
@@ -107,7 +109,8 @@ export default defineCommand({
       onProgress: (done, total) => progress.update(done, total),
     });
     await pipeline.close();
-    progress.done(`evaluated ${examples.length} ${examples.length === 1 ? 'text' : 'texts'}`);
+    const noun = task.task.columns.image === undefined ? 'text' : 'image';
+    progress.done(`evaluated ${examples.length} ${noun}${examples.length === 1 ? '' : 's'}`);
 
     const { report } = evaluated;
     const result = {

