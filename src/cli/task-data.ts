@@ -9,6 +9,9 @@ import {
   type PrepareOptions,
   sourceOf,
   statOf,
+  TARGETS,
+  type Target,
+  type TargetKind,
 } from '../data/index.ts';
 import { TASK_NAMES, TASKS, type Task, type TaskName } from '../pipeline/index.ts';
 
@@ -18,17 +21,21 @@ export interface TaskDataOptions {
   readonly textPair?: string | undefined;
   readonly label?: string | undefined;
   readonly labelSeparator?: string | undefined;
+  readonly target?: TargetKind | undefined;
 }
 
 /** The task that is asked for, or that the data are for. */
 export async function taskOf(
   asked: TaskName | undefined,
   data: string,
-  given: { readonly target?: 'class' | 'number' | undefined; readonly labelSeparator?: string | undefined },
+  given: { readonly target?: TargetKind | undefined; readonly labelSeparator?: string | undefined },
   facts: PreparedDataset['facts'] | undefined,
 ): Promise<TaskName> {
   if (asked !== undefined && asked !== 'text-classification') return asked;
-  if (given.target === 'number') return 'text-regression';
+  if (given.target !== undefined && given.target !== 'class') {
+    return TASK_NAMES.find((name) => targetsOf(TASKS[name]).includes(given.target!))!;
+  }
+  if (facts === undefined && asked === undefined && sourceOf([data]).kind === 'conll') return 'token-classification';
   if (given.labelSeparator !== undefined) return 'multi-label-classification';
   if (facts?.columns.image !== undefined || (facts === undefined && (await isImageFolder(data)))) {
     if (asked !== undefined) throw new LatheError('usage', `"${data}" holds images, ${asked} needs texts`);
@@ -40,11 +47,17 @@ export async function taskOf(
       hint: 'Prepare the data again with --label COLUMN, or name a --task that needs no labels.',
     });
   }
-  return TASK_NAMES.find((name) => TASKS[name].target === facts.target && TASKS[name].columns.text !== undefined)!;
+  const { target } = facts;
+  return TASK_NAMES.find((name) => targetsOf(TASKS[name]).includes(target) && TASKS[name].columns.text !== undefined)!;
 }
 
 async function isImageFolder(data: string): Promise<boolean> {
   return statOf(data)?.isDirectory() === true && (await holdsImages(data));
+}
+
+/** What the label column of a task's data may hold. */
+function targetsOf(task: Task): readonly (TargetKind | 'none')[] {
+  return [task.target, ...(task.otherTargets ?? [])];
 }
 
 /** Opens prepared data and checks that they are for the task. */
@@ -55,7 +68,7 @@ export async function openPrepared(data: string, task: Task): Promise<PreparedDa
     const [held, needed] = columns.image === undefined ? ['texts', 'images'] : ['images', 'texts'];
     throw new LatheError('usage', `"${data}" holds ${held}, ${task.name} needs ${needed}`);
   }
-  if (task.target !== 'none' && target !== task.target) {
+  if (task.target !== 'none' && !targetsOf(task).includes(target)) {
     throw new LatheError(
       'usage',
       `"${data}" holds ${target === 'none' ? 'no labels' : `labels of the kind "${target}"`}, ${task.name} needs "${task.target}"`,
@@ -79,12 +92,17 @@ export async function openTaskData(
 ): Promise<PreparedDataset> {
   if (isPrepared(data)) return openPrepared(data, task);
   const textPair = options.textPair ?? task.columns.textPair;
+  const target = task.target === 'none' || options.target === undefined ? task.target : options.target;
+  const usual = {
+    ...task.columns,
+    ...(target !== task.target && target !== 'none' && (TARGETS[target] as Target).columns),
+  };
   return datasetFromFile({
     source: sourceOf([data]),
-    text: task.columns.image === undefined ? (options.text ?? task.columns.text) : undefined,
+    text: task.columns.image === undefined ? (options.text ?? usual.text) : undefined,
     textPair,
-    label: task.target === 'none' ? false : (options.label ?? task.columns.label),
-    ...(task.target !== 'none' && { target: task.target }),
+    label: task.target === 'none' ? false : (options.label ?? usual.label),
+    ...(target !== 'none' && { target }),
     labelSeparator: options.labelSeparator,
     cleaning: cleaningFor(task, textPair),
     ...more,
@@ -93,8 +111,8 @@ export async function openTaskData(
 
 /** The cleaning that a task's data can bear where nothing else is asked for. */
 function cleaningFor(task: Task, textPair: string | undefined): readonly CleaningStepInput[] | undefined {
-  // Words and places of answers belong to the text as it stands.
-  if (task.target === 'tags' || task.target === 'answers') return [];
+  // Words and places belong to the text as it stands.
+  if (task.target !== 'none' && (TARGETS[task.target] as Target).placed) return [];
   // A text may stand in many pairs: it is no duplicate.
   if (textPair !== undefined) return [{ step: 'normalize-unicode' }, { step: 'normalize-unicode', column: textPair }];
   return undefined;

@@ -90,7 +90,7 @@ interface Splits {
 /** From prepared data to a package with its evaluation and report. */
 export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<TrainedTask> {
   const { task, dataset, runFolder } = plan;
-  const { columns } = dataset.facts;
+  const { columns, target } = dataset.facts;
   const labelled = task.task.target !== 'none';
   const labels = labelled ? dataset.facts.labels : [];
   const splits: Splits = {
@@ -192,6 +192,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
         ...(columns.image !== undefined && { image: columns.image }),
         ...(columns.textPair !== undefined && { textPair: columns.textPair }),
         ...(labelled && columns.label !== undefined && { label: columns.label }),
+        ...(labelled && target !== task.task.target && target !== 'none' && { target }),
         ...(plan.labelSeparator !== undefined && { labelSeparator: plan.labelSeparator }),
       },
       metrics: [
@@ -272,7 +273,7 @@ async function trainCandidate(
   const encode = async (split: 'train' | 'validation'): Promise<EncodedExamples> => {
     const examples = splits[split];
     const encoded = await (task.encode ?? task.task.encode)(features, examples, {
-      settings: task.task.settings.parse(plan.taskSettings ?? {}),
+      settings: settingsOf(plan),
       onProgress: (done) => encoding.update(done, examples.length),
     });
     const targets = task.targets(examples, encoded, labels, rowOf(split));
@@ -380,7 +381,16 @@ async function evaluateModel(
   }
 }
 
-function pipelineOf({ task: { task }, dataset, taskSettings }: TrainPlan, candidate: Candidate): Manifest['pipeline'] {
+/** Settings of the processing behind the model. */
+function settingsOf({ task, dataset, taskSettings }: TrainPlan): Readonly<Record<string, unknown>> {
+  return task.task.settings.parse({ ...task.settings?.(dataset.facts.target), ...taskSettings });
+}
+
+function pipelineOf(plan: TrainPlan, candidate: Candidate): Manifest['pipeline'] {
+  const {
+    task: { task },
+    dataset,
+  } = plan;
   const { source, cleaning, columns } = dataset.facts;
   const isMail = source.kind === 'mail' || source.kind === 'mail-json';
   const stepsOf = (column: string) =>
@@ -388,7 +398,7 @@ function pipelineOf({ task: { task }, dataset, taskSettings }: TrainPlan, candid
       cleaning.map(({ step }) => step),
       column,
     );
-  const settings = task.settings.parse(taskSettings ?? {});
+  const settings = settingsOf(plan);
   return {
     input: columns.image !== undefined ? 'image' : isMail ? 'mail' : 'text',
     steps: columns.text === undefined ? [] : stepsOf(columns.text),

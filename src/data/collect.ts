@@ -113,9 +113,11 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     ...(options.signal !== undefined && { signal: options.signal }),
     ...(options.onProgress !== undefined && { onProgress: options.onProgress }),
   });
-  const roles = resolveRoles(options.roles, reader.columns, options.cleaning ?? [], sourceTitle(source));
-  const steps = options.cleaning ?? cleaningSchema.parse(roles.images ? DEFAULT_IMAGE_CLEANING : DEFAULT_CLEANING);
   const target: Target = TARGETS[options.target ?? 'class'];
+  const roles = resolveRoles(options.roles, target, reader.columns, options.cleaning ?? [], sourceTitle(source));
+  // Labels that speak of places need the text as it stands.
+  const usual = target.placed ? [] : roles.images ? DEFAULT_IMAGE_CLEANING : DEFAULT_CLEANING;
+  const steps = options.cleaning ?? cleaningSchema.parse(usual);
   const readLabel = (row: Row): Row =>
     options.target === 'classes' && roles.label !== undefined && Object.hasOwn(row, roles.label)
       ? { ...row, [roles.label]: separated(row[roles.label]!, options.labelSeparator ?? '|') }
@@ -332,6 +334,7 @@ const ROLE_NAMES: Readonly<Record<string, string>> = { textPair: 'second text' }
 /** Throws `usage` when a role names a column that neither the source has nor a step makes, with the names that come near. */
 function resolveRoles(
   asked: RolesAsked,
+  target: Target,
   columns: readonly Column[],
   cleaning: readonly CleaningStep[],
   source: string,
@@ -342,9 +345,9 @@ function resolveRoles(
   const present = (name: string): string | undefined => (names.has(name) ? name : undefined);
   const images = asked.text === undefined && !names.has('text') && names.has('image') && names.has(FINGERPRINT);
   const roles = {
-    text: asked.text ?? (images ? 'image' : 'text'),
+    text: asked.text ?? target.columns?.text ?? (images ? 'image' : 'text'),
     textPair: asked.textPair,
-    label: asked.label === false ? undefined : (asked.label ?? present('label')),
+    label: asked.label === false ? undefined : (asked.label ?? present(target.columns?.label ?? 'label')),
     group: asked.group,
     split: asked.split === false ? undefined : (asked.split ?? present('split')),
   };

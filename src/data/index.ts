@@ -32,7 +32,17 @@ export { readRows } from './sources/index.ts';
 export { type ReadOptions, type Source, type SourceInput, sourceSchema } from './sources/source.ts';
 export { sourceOf } from './sources/source-of.ts';
 export { DEFAULT_FRACTIONS, type Fractions, fractionsSchema, SPLITS, type SplitName } from './split.ts';
-export { TARGET_KINDS, type TargetKind } from './targets.ts';
+export {
+  continues,
+  entitiesOfTags,
+  strictEntitiesOfTags,
+  type TaggedEntity,
+  type TagParts,
+  type TagScheme,
+  tagPartsOf,
+  tagSchemeOf,
+} from './tags.ts';
+export { type Span, TARGET_KINDS, TARGETS, type Target, type TargetKind } from './targets.ts';
 export {
   type Column,
   type ColumnType,

@@ -29,7 +29,7 @@ import { TARGETS, type TargetKind } from './targets.ts';
 
 export interface PrepareOptions {
   readonly source: SourceInput;
-  /** Column of the text. Default `text`. */
+  /** Column of the text. Default: what the target has as usual, else `text`. */
   readonly text?: string | undefined;
   /** Column of the second text, where a row is a pair. */
   readonly textPair?: string | undefined;
@@ -39,12 +39,12 @@ export interface PrepareOptions {
   readonly group?: string | undefined;
   /** Column that says the split. Default: a column `split`, where the source has one. False splits anew. */
   readonly split?: string | false | undefined;
-  /** Default: DEFAULT_CLEANING, of images DEFAULT_IMAGE_CLEANING. */
+  /** Default: DEFAULT_CLEANING, of images DEFAULT_IMAGE_CLEANING, and none where labels speak of places in the text. */
   readonly cleaning?: readonly CleaningStepInput[] | undefined;
   /** Default 0.8, 0.1, 0.1. */
   readonly fractions?: Partial<Fractions> | undefined;
   readonly seed?: number | undefined;
-  /** What labels are. Default: one class name a row. */
+  /** What labels are. Default: one class name a row, and tags in CoNLL files. */
   readonly target?: TargetKind | undefined;
   /** Divides a text that holds several class names, for the target `classes`. Default `|`. */
   readonly labelSeparator?: string | undefined;
@@ -149,12 +149,14 @@ function planOf(options: PrepareOptions): Plan {
     if (!parsed.success) throw new LatheError('usage', `${what}: ${z.prettifyError(parsed.error)}`);
     return parsed.data;
   };
+  const source = parse(sourceSchema, options.source, 'source');
+  const target = options.target ?? (source.kind === 'conll' ? 'tags' : 'class');
   return {
-    source: parse(sourceSchema, options.source, 'source'),
+    source,
     cleaning: options.cleaning === undefined ? undefined : parse(cleaningSchema, options.cleaning, 'cleaning'),
     fractions: parse(fractionsSchema, options.fractions ?? {}, 'split fractions'),
     seed: parse(z.int(), options.seed ?? 0, 'seed'),
-    target: options.target ?? 'class',
+    target,
     leaks: options.leaks ?? 'fail',
   };
 }

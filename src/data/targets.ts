@@ -8,6 +8,10 @@ export interface Target {
   readonly names: (label: Value) => readonly string[];
   /** Whether texts are lists of words. */
   readonly words?: boolean;
+  /** The usual names of its columns. Default: `text` and `label`. */
+  readonly columns?: { readonly text: string; readonly label: string };
+  /** Labels speak of places in the text, which cleaning must leave as it is. */
+  readonly placed?: boolean;
 }
 
 const none = (): readonly string[] => [];
@@ -24,6 +28,8 @@ export const TARGETS = {
   /** A class name for each word of a text that is a list of words. */
   tags: {
     words: true,
+    placed: true,
+    columns: { text: 'tokens', label: 'tags' },
     problem: (label, text) =>
       namesProblem(label) ??
       ((label as readonly string[]).length === (text as readonly Value[]).length
@@ -31,8 +37,18 @@ export const TARGETS = {
         : `has ${(label as readonly string[]).length} tags for ${(text as readonly Value[]).length} words`),
     names: (label) => label as readonly string[],
   },
+  /** The places of entities in a text: `[{"start": …, "end": …, "label": …}]`, in UTF-16 units (what JavaScript's `slice` takes). */
+  spans: {
+    placed: true,
+    columns: { text: 'text', label: 'entities' },
+    problem: spansProblem,
+    names: (label) => [
+      'O',
+      ...(label as unknown as readonly Span[]).flatMap((span) => [`B-${span.label}`, `I-${span.label}`]),
+    ],
+  },
   /** The places of answers in a text, as SQuAD has them: `{"text": […], "answer_start": […]}`. */
-  answers: { problem: answersProblem, names: none },
+  answers: { placed: true, problem: answersProblem, names: none },
 } as const satisfies Readonly<Record<string, Target>>;
 export type TargetKind = keyof typeof TARGETS;
 
@@ -59,6 +75,32 @@ function namesProblem(label: Value): string | undefined {
   if (!Array.isArray(label)) return `is ${kindOf(label)}, not a list`;
   const wrong = label.find((name) => typeof name !== 'string' || name === '');
   return wrong === undefined ? undefined : `has ${wrong === '' ? 'an empty name' : kindOf(wrong)} among its names`;
+}
+
+/** A stretch [start, end) of a text that has a name. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+  readonly label: string;
+}
+
+function spansProblem(label: Value, text: Value): string | undefined {
+  if (!Array.isArray(label)) return `is ${kindOf(label)}, not a list`;
+  const whole = textOf(text) ?? '';
+  for (const span of label as readonly ({ readonly [key: string]: Value } | null)[]) {
+    const { start, end, label: name, text: words } = typeof span === 'object' && span !== null ? span : {};
+    if (!Number.isInteger(start) || !Number.isInteger(end) || typeof name !== 'string' || name === '') {
+      return 'has something else than {"start": …, "end": …, "label": …} in its list';
+    }
+    const [from, to] = [start as number, end as number];
+    if (!(from >= 0 && from < to && to <= whole.length)) {
+      return `has an entity from ${from} to ${to} in a text of ${whole.length} UTF-16 units`;
+    }
+    if (typeof words === 'string' && words !== whole.slice(from, to)) {
+      return `says that ${JSON.stringify(words)} is at ${from}, where ${JSON.stringify(whole.slice(from, to))} is`;
+    }
+  }
+  return undefined;
 }
 
 function answersProblem(label: Value, text: Value): string | undefined {

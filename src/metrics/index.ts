@@ -24,6 +24,7 @@ export {
 export * from './compare-classifiers.ts';
 export * from './confusion.ts';
 export * from './correlation.ts';
+export * from './entities.ts';
 export type { Labels, Scores, Values } from './inputs.ts';
 export * from './log-loss.ts';
 export * from './mcnemar.ts';

@@ -39,3 +39,12 @@ export {
   tokensOf,
 } from './tasks/task.ts';
 export { type AnswerOf, type ReadingOf, TASK_NAMES, TASKS, type TaskName } from './tasks/tasks.ts';
+export {
+  type LabelledPart,
+  labelledParts,
+  type NamedEntity,
+  namedEntities,
+  type TaggedExamples,
+  type TokenScores,
+  wholeText,
+} from './tasks/token-classification.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TARGET_KINDS } from '../data/index.ts';
 import { TASK_NAMES } from './tasks/tasks.ts';
 
 /** Steps on a text that stand between what a user gives and what the tokenizer sees: the same in training and in production. */
@@ -56,6 +57,8 @@ export const manifestSchema = z.strictObject({
     image: z.string().optional(),
     textPair: z.string().optional(),
     label: z.string().optional(),
+    /** What the label column holds, where the task has several forms of it. */
+    target: z.enum(TARGET_KINDS).optional(),
     /** What divides the names in a cell of the label column. */
     labelSeparator: z.string().optional(),
   }),

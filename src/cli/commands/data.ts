@@ -21,7 +21,7 @@ import { type CommandGroup, defineCommand } from '../command.ts';
 import { showDataReport } from '../data-summary.ts';
 import type { Terminal } from '../terminal.ts';
 
-const FILE_KINDS = ['csv', 'jsonl', 'json', 'parquet', 'folder', 'mail', 'mail-json'] as const;
+const FILE_KINDS = ['csv', 'jsonl', 'json', 'parquet', 'conll', 'folder', 'mail', 'mail-json'] as const;
 
 const shares = z.union([z.string(), fractionsSchema]).transform((value, context) => {
   if (typeof value !== 'string') return value;
@@ -62,8 +62,9 @@ const reading = {
     .optional()
     .meta({ description: 'column that names the split [default: split, where there is one]', placeholder: 'COLUMN' }),
   resplit: z.boolean().default(false).meta({ description: 'split anew, although the data came with a split' }),
-  target: z.enum(TARGET_KINDS).default('class').meta({
-    description: 'what labels are: classes has several names in a cell, tags a name for each word of a list',
+  target: z.enum(TARGET_KINDS).optional().meta({
+    description:
+      'what labels are: classes has several names in a cell, tags a name for each word of a list, spans places of entities in a text [default: class, of CoNLL files tags]',
     placeholder: 'KIND',
   }),
   labelSeparator: z

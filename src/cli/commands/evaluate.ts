@@ -71,6 +71,7 @@ export default defineCommand({
         textPair: textPair ?? columns.textPair,
         label: label ?? columns.label,
         labelSeparator: labelSeparator ?? columns.labelSeparator,
+        target: columns.target,
       },
       {
         // Every row of a file counts, duplicates too: what is measured is what is there.

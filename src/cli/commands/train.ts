@@ -36,10 +36,10 @@ const parameters = z.object({
     .string()
     .optional()
     .meta({ description: 'column of the label, for a file [default: label]', placeholder: 'COLUMN' }),
-  target: z
-    .enum(['class', 'number'])
-    .optional()
-    .meta({ description: 'what labels are: with number, text-classification becomes text-regression' }),
+  target: z.enum(['class', 'number', 'tags', 'spans']).optional().meta({
+    description:
+      'what labels are: a number makes text-regression of it, a tag for each word or spans (places of entities) token-classification',
+  }),
   labelSeparator: z.string().min(1).optional().meta({
     description: 'divides the labels in a cell, as in sport|politics: a text may have several, or none',
     placeholder: 'TEXT',
@@ -144,6 +144,8 @@ export default defineCommand({
     ['lathe train --data nli.csv --text premise --text-pair hypothesis --out models/nli', 'pairs of texts'],
     ["lathe train --data news.csv --label topics --label-separator '|' --out models/topics", 'any number of labels'],
     ['lathe train --data essays.csv --label grade --target number --out models/grade', 'a number'],
+    ['lathe train --data names.conll --out models/names', 'names in texts, from tags of words …'],
+    ['lathe train --data people.jsonl --target spans --out models/people', '… or from their places'],
     ['lathe train --data mails/ --task fill-mask --out models/mail-words', 'a language model of your own texts …'],
     ['lathe train --data mails/ --model models/mail-words --out models/spam', '… and a classifier that begins with it'],
     ['lathe train --data mails/ --model hf:distilbert/distilbert-base-uncased --out models/spam', 'from the Hub'],

@@ -1,4 +1,5 @@
 import type { RowReader } from '../row.ts';
+import { readConll } from './conll.ts';
 import { readCsv } from './csv.ts';
 import { readFolder } from './folder.ts';
 import { readJson } from './json-array.ts';
@@ -16,6 +17,7 @@ const READERS: { readonly [Kind in SourceKind]: (source: SourceOf<Kind>, options
     jsonl: (source, options) => readJsonLines(source.path, options),
     json: (source, options) => readJson(source.path, options),
     parquet: (source, options) => readParquet(source.path, options),
+    conll: (source, options) => readConll(source.path, options),
     sql: (source, options) => readSql(source.query, options),
     folder: (source, options) => readFolder(source.path, options),
     mail: (source, options) => readMailFolder(source.path, options),

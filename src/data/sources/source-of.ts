@@ -8,6 +8,7 @@ const EXTENSIONS: readonly [pattern: RegExp, kind: Exclude<SourceKind, 'sql' | '
   [/\.(jsonl|ndjson)(\.gz)?$/i, 'jsonl'],
   [/\.json(\.gz)?$/i, 'json'],
   [/\.(parquet|pq)$/i, 'parquet'],
+  [/\.(conll|conll2003|iob2?|bio)(\.gz)?$/i, 'conll'],
   [/\.(eml|mail)$/i, 'mail'],
 ];
 
@@ -34,7 +35,7 @@ export function sourceOf(words: string | readonly string[], directory: string = 
       exists ? 'usage' : 'not-found',
       exists ? `${first}: a file of no kind that is known` : `${first}: no such file`,
       {
-        hint: 'Known are .csv, .tsv, .jsonl, .ndjson, .json, each also with .gz, .parquet, folders, and sql:QUERY.',
+        hint: 'Known are .csv, .tsv, .jsonl, .ndjson, .json, .conll, each also with .gz, .parquet, folders, and sql:QUERY.',
       },
     );
   }

@@ -22,6 +22,11 @@ export const sourceSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('json'), path: paths }),
   z.strictObject({ kind: z.literal('parquet'), path: paths }),
   z.strictObject({
+    kind: z.literal('conll'),
+    /** Files of the CoNLL shared tasks: `token … tag` a line, an empty line behind a sentence. */
+    path: paths,
+  }),
+  z.strictObject({
     kind: z.literal('sql'),
     /** A DuckDB query that only reads, over files by their paths: `select * from 'reviews/*.parquet' where stars <> 3`. */
     query: z.string().min(1),

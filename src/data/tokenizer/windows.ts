@@ -15,6 +15,8 @@ export interface EncodedWindow extends Encoding {
   /** The places in the window of the tokens of the text that was cut. */
   readonly start: number;
   readonly end: number;
+  /** How many tokens of that text come before the window. */
+  readonly before: number;
 }
 
 /**
@@ -66,6 +68,7 @@ function windowAt(encoding: Encoding, from: number, to: number, start: number, e
     truncated: false,
     start: from,
     end: from + (end - start),
+    before: start - from,
   };
 }
 

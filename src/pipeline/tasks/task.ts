@@ -77,6 +77,8 @@ export interface Task<Reading = unknown, Answer = unknown, Of extends Example = 
   readonly pairs?: 'optional';
   /** What the label column holds; `none` where there is none. */
   readonly target: TargetKind | 'none';
+  /** What else it may hold. */
+  readonly otherTargets?: readonly TargetKind[];
   /** The outputs that are read; a package may name the first otherwise. */
   readonly outputs: readonly string[];
   /** What makes scores of the first output. */

@@ -6,12 +6,14 @@ import { sentenceSimilarity } from './sentence-similarity.ts';
 import type { Task } from './task.ts';
 import { textClassification } from './text-classification.ts';
 import { textRegression } from './text-regression.ts';
+import { tokenClassification } from './token-classification.ts';
 
 /** Everything that a model can be for, by name. */
 export const TASKS = {
   'text-classification': textClassification,
   'multi-label-classification': multiLabelClassification,
   'text-regression': textRegression,
+  'token-classification': tokenClassification,
   'fill-mask': fillMask,
   'image-classification': imageClassification,
   'feature-extraction': featureExtraction,

@@ -1,11 +1,12 @@
 import { classification } from './classification.ts';
+import { entities } from './entities.ts';
 import { loss } from './loss.ts';
 import { multiLabel } from './multi-label.ts';
 import type { Measure, MeasureContext, ObjectiveRule } from './objective.ts';
 import { regression } from './regression.ts';
 import { similarity } from './similarity.ts';
 
-const OBJECTIVES = { classification, 'multi-label': multiLabel, regression, similarity, loss } as const;
+const OBJECTIVES = { classification, 'multi-label': multiLabel, regression, similarity, entities, loss } as const;
 
 type Kind = keyof typeof OBJECTIVES;
 type OptionsOf<Rule> = Rule extends ObjectiveRule<infer Options> ? Options : never;

@@ -1,4 +1,4 @@
-import type { BatchStep, Column } from '../../data/index.ts';
+import type { BatchStep, Column, TargetKind } from '../../data/index.ts';
 import type { Model } from '../../graph/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
 import type { EncoderOptions, HuggingFaceConfig, Loss } from '../../nn/index.ts';
@@ -16,6 +16,8 @@ export interface TrainableTask<Reading = unknown, Answer = unknown> {
   readonly head: NonNullable<EncoderOptions['head']>;
   /** What stands in the `config.json` of a transformer: the class behind the architecture's name, and the problem. */
   readonly config: { readonly className: string; readonly problemType?: string };
+  /** Settings of the processing behind the model that suit what the label column holds. */
+  settings?(target: TargetKind | 'none'): Readonly<Record<string, unknown>>;
   /** Settings that suit the task where the user says nothing. */
   readonly defaults?: Partial<TrainSettings>;
   /** The graphs of a transformer for this task. */

@@ -6,6 +6,7 @@ import { multiLabelClassification } from './multi-label-classification.ts';
 import { sentenceSimilarity } from './sentence-similarity.ts';
 import { textClassification } from './text-classification.ts';
 import { textRegression } from './text-regression.ts';
+import { tokenClassification } from './token-classification.ts';
 import type { TrainableTask } from './trainable-task.ts';
 
 /** Everything that a model can be trained for, by name. */
@@ -13,6 +14,7 @@ export const TRAINABLE_TASKS: Readonly<Record<TaskName, TrainableTask>> = {
   'text-classification': textClassification,
   'multi-label-classification': multiLabelClassification,
   'text-regression': textRegression,
+  'token-classification': tokenClassification,
   'fill-mask': fillMask,
   'image-classification': imageClassification,
   'feature-extraction': featureExtraction,
