@@ -70,7 +70,9 @@ describe('tags in a CoNLL file', () => {
     ).join('\n')}`,
   );
 
-  it('are prepared, learned, measured and predicted', async () => {
+  let trained: Result;
+
+  it('are prepared', async () => {
     await run('data prepare names.conll --out names');
     const facts = JSON.parse(readFileSync(join(folder, 'names', 'dataset.json'), 'utf8'));
     expect([facts.target, facts.labels, facts.columns.text, facts.columns.label]).toEqual([
@@ -80,8 +82,10 @@ describe('tags in a CoNLL file', () => {
       'tags',
     ]);
     expect(facts.rows.kept).toBe(300);
+  });
 
-    const trained = await run(`train --data names --out tagger ${TRAINING}`);
+  it('are learned', async () => {
+    trained = await run(`train --data names --out tagger ${TRAINING}`);
     expect(trained.task).toBe('token-classification');
     expect(Object.keys(trained.metrics)).toEqual([
       ...['precision', 'recall', 'f1', 'macroF1', 'weightedF1', 'accuracy'],
@@ -93,11 +97,14 @@ describe('tags in a CoNLL file', () => {
     const report = readFileSync(join(folder, 'runs', 'tagger', 'report.html'), 'utf8');
     expect(report).toMatch(/<th scope="row">PER<\/th>/);
     expect(report).toContain('entity_f1|average:micro|mode:default|zero_division:0');
+  });
 
+  it('are measured, in prepared data and in files', async () => {
     expect((await run('evaluate tagger --data names')).metrics).toEqual(trained.metrics);
-    const all = await run('evaluate tagger --data names.conll');
-    expect(all.examples).toBe(300);
+    expect((await run('evaluate tagger --data names.conll')).examples).toBe(300);
+  });
 
+  it('are predicted, with their places', async () => {
     const text = 'yesterday Anna Berg met Tom near Rio de Janeiro .';
     const ended = await lathe(folder, ['predict', 'tagger', text, '--json']);
     const [answer] = jsonOf<{ predictions: { entities: Entity[] }[] }>(ended).predictions;
