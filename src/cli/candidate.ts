@@ -1,6 +1,7 @@
 import { LatheError } from '../base/index.ts';
 import { fitVectorizer, loadTokenizer, type Tokenizer, trainWordPiece } from '../data/index.ts';
 import {
+  type Adapter,
   encoderSettings,
   IMAGE_ARCHITECTURE_NAMES,
   IMAGE_ARCHITECTURES,
@@ -47,8 +48,12 @@ export interface Candidate {
   readonly reading?: Reading;
   /** The output that is read, where it is not the one that the task has as its first. */
   readonly output?: string;
+  /** Of a start, the parameters of the head. */
+  readonly head?: readonly string[];
   /** The only parameters that are trained, where not all are. */
   readonly trainable?: readonly string[];
+  /** What stands beside frozen weights, to be merged into those of `forms.model`. */
+  readonly adapters?: readonly Adapter[];
   /** Of a start, the parameters that begin anew. */
   readonly initialized?: readonly string[];
 }
@@ -111,7 +116,7 @@ function isForImages(name: ArchitectureName): name is ImageArchitectureName {
 }
 
 /** A model that was trained before, with the head of the task. */
-function startedCandidate(start: Start, options: CandidateOptions): Candidate {
+export function startedCandidate(start: Start, options: CandidateOptions): Candidate {
   const { maxLength } = options;
   if (maxLength > start.reader.maxLength) {
     throw new LatheError(
@@ -135,6 +140,7 @@ function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): 
     files: { 'config.json': json(config), ...files },
     defaults: { ...FINE_TUNING, learningRate: fineTuningRate(hidden) },
     reading: { tokenizer, maxLength, files },
+    head: start.head,
     ...(freezeBackbone && headAlone(start.head)),
     initialized: start.initialized,
   };
@@ -162,6 +168,7 @@ function graphCandidate(start: GraphStart, options: CandidateOptions): Candidate
     defaults: { ...FINE_TUNING, learningRate: fineTuningRate(forms.features) },
     reading: { tokenizer, maxLength, files },
     output: forms.output,
+    head: forms.head,
     ...(freezeBackbone && headAlone(forms.head)),
     initialized: forms.initialized,
   };

@@ -4,7 +4,7 @@ import type { TrainPlan } from './train-task.ts';
 /** What a run was made with, for its records. */
 export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record<string, unknown> {
   const { arch, model, maxLength, vocabularySize, lowercase, dropout, labelSmoothing, classWeights, wholeWords } = plan;
-  const { tokenizer, head, freezeBackbone, freezeBatchNorm } = plan;
+  const { tokenizer, head, freezeBackbone, freezeBatchNorm, lora } = plan;
   const images = plan.dataset.facts.columns.image !== undefined;
   return {
     ...(model === undefined
@@ -15,6 +15,7 @@ export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record
           ...(head !== undefined && { head }),
           ...(freezeBackbone && { freezeBackbone }),
           ...(freezeBatchNorm && { freezeBatchNorm }),
+          ...(lora && { lora }),
         }),
     ...(images
       ? { ...(plan.imageSize !== undefined && { imageSize: plan.imageSize }) }

@@ -1,13 +1,15 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LatheError } from '../base/index.ts';
+import { LatheError, type Tensor } from '../base/index.ts';
 import { type PreparedDataset, textSteps } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
+import { mergeAdapters } from '../nn/index.ts';
 import {
   type EncodedExamples,
   type Example,
   type Manifest,
   type Package,
+  type PackageContents,
   pipelineOver,
   type TaskName,
   writePackage,
@@ -15,6 +17,7 @@ import {
 import { openSession } from '../runtime/index.ts';
 import {
   DEFAULT_SETTINGS,
+  readCheckpoint,
   type TrainableTask,
   type TrainEvent,
   type TrainSettings,
@@ -22,11 +25,13 @@ import {
   trainedModel,
 } from '../train/index.ts';
 import { type BaselineComparison, metricName } from '../train/report/index.ts';
+import { hashOfAdapted, writeAdapter } from './adapter-folder.ts';
 import { type ArchitectureName, type Candidate, makeCandidate } from './candidate.ts';
 import { type Evaluated, evaluate } from './evaluation.ts';
 import { readExamples, rowOf, textsOf } from './examples.ts';
 import { imageFactsOf } from './image-candidate.ts';
 import { onKeptFeatures, type Training } from './kept-features.ts';
+import { adaptForms, type LoraSettings } from './lora.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
 import { settingsRecord } from './settings-record.ts';
@@ -49,6 +54,8 @@ export interface TrainPlan {
   readonly freezeBatchNorm?: boolean;
   /** Only the head is trained, on features that the rest gives once. */
   readonly freezeBackbone?: boolean;
+  /** Only adapters and the head are trained. */
+  readonly lora?: LoraSettings | undefined;
   readonly settings: Partial<TrainSettings>;
   readonly maxLength: number;
   /** Pixels of a side that a model of images from scratch sees. */
@@ -100,9 +107,15 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   };
   task.check?.(splits.train, labels);
   const positive = plan.positive ?? task.positive?.(splits.train, labels);
-  if (plan.freezeBackbone === true && plan.model === undefined) {
-    throw new LatheError('usage', '--freeze-backbone: a model from scratch has nothing to keep', {
+  const keeping = plan.freezeBackbone === true ? '--freeze-backbone' : plan.lora === undefined ? undefined : '--lora';
+  if (keeping !== undefined && plan.model === undefined) {
+    throw new LatheError('usage', `${keeping}: a model from scratch has nothing to keep`, {
       hint: 'Name what to begin with: --model SOURCE.',
+    });
+  }
+  if (plan.lora !== undefined && plan.freezeBackbone === true) {
+    throw new LatheError('usage', '--lora and --freeze-backbone: adapters change what the other keeps', {
+      hint: 'Choose one of them.',
     });
   }
   if (positive !== undefined && !labels.includes(positive)) {
@@ -136,7 +149,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     settings: task.task.settings.parse(plan.taskSettings ?? {}),
     seed: plan.settings.seed ?? DEFAULT_SETTINGS.seed,
   };
-  const candidate = makeCandidate(plan.arch, {
+  const made = makeCandidate(plan.arch, {
     ...shared,
     ...(start && { start }),
     freeze: plan.settings.freeze ?? [],
@@ -145,6 +158,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     onProgress: (done, total) => learning.update(done, total),
   });
   learning.done();
+  const candidate = plan.lora === undefined ? made : withLora(made, plan.lora, shared.seed, terminal);
   if (start !== undefined) {
     const anew = (candidate.initialized ?? []).map((name) => name.replace(/\.(weight|bias)$/, ''));
     terminal.say(
@@ -180,7 +194,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   }
 
   const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...candidate.defaults, ...task.defaults, ...plan.settings };
-  const written = await writePackage(plan.out, {
+  const contents: PackageContents = {
     model: trained.model,
     manifest: {
       task: task.task.name as TaskName,
@@ -223,7 +237,28 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
         ...(baseline && { baseline: baseline.evaluated.report }),
       }),
     },
-  });
+  };
+  const written = await writePackage(plan.out, contents);
+  if (candidate.adapters !== undefined && plan.model !== undefined) {
+    const { model: source, maxLength, dropout } = plan;
+    const folder = join(runFolder, 'adapter');
+    await writeAdapter(
+      folder,
+      {
+        task: contents.manifest.task,
+        model: { source, tokenizer, head, sha256: hashOfAdapted(made.forms.model, candidate.adapters) },
+        labels: [...labels],
+        maxLength,
+        dropout,
+        seed: shared.seed,
+        adapters: [...candidate.adapters],
+        manifest: contents.manifest,
+        readme: contents.files['README.md']!,
+      },
+      await bestTensors(runFolder),
+    );
+    terminal.say(`adapters, small: ${folder}`);
+  }
 
   const facts: RunFacts = {
     plan,
@@ -264,7 +299,7 @@ async function trainCandidate(
   run: { readonly runFolder: string; readonly settings: Partial<TrainSettings>; readonly resume: boolean },
   terminal: Terminal,
 ): Promise<TrainedCandidate> {
-  const { name, forms, features, defaults, output, trainable } = candidate;
+  const { name, forms, features, defaults, output, trainable, adapters } = candidate;
   const { task, labels, labelSmoothing, classWeights, positive } = plan;
   const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...task.defaults, ...run.settings };
   const encoding = terminal.progress(
@@ -286,10 +321,10 @@ async function trainCandidate(
     forms,
     data: { train: encoded.train.dataset, validation: encoded.validation.dataset },
   };
-  if (trainable !== undefined && batchSteps !== undefined)
+  if (trainable !== undefined && adapters === undefined && batchSteps !== undefined)
     terminal.warn(`the frozen part is run in every step: ${task.task.name} makes other inputs in every epoch`);
   const training =
-    trainable === undefined || batchSteps !== undefined
+    trainable === undefined || adapters !== undefined || batchSteps !== undefined
       ? whole
       : await onKeptFeatures(whole, trainable, name, terminal);
   const events = train({
@@ -312,8 +347,9 @@ async function trainCandidate(
       hint: 'Repeat the command with --resume to go on.',
     });
   }
+  const model = await trainedModel(forms.model, run.runFolder);
   return {
-    model: await trainedModel(forms.model, run.runFolder),
+    model: adapters === undefined ? model : mergeAdapters(model, adapters, await bestTensors(run.runFolder)),
     runFolder: run.runFolder,
     stopped: end.reason,
     seconds: end.seconds,
@@ -324,6 +360,22 @@ async function trainCandidate(
     examplesPerSecond: end.examplesPerSecond,
     tokensPerSecond: end.tokensPerSecond,
   };
+}
+
+/** Adapters beside the weights of a start: what is trained, with the head. */
+function withLora(candidate: Candidate, settings: LoraSettings, seed: number, terminal: Terminal): Candidate {
+  const { forms, adapters, trainable, counts } = adaptForms(candidate.forms, candidate.head ?? [], settings, seed);
+  const share = ((100 * counts.trained) / counts.all).toFixed(2);
+  terminal.say(
+    `adapters of rank ${settings.rank} beside ${adapters.length} weights: ${counts.trained.toLocaleString('en')} parameters are trained, ${share} % of ${counts.all.toLocaleString('en')}`,
+  );
+  // A matrix of low rank takes larger steps than the weight that it stands beside.
+  const learningRate = 5 * (candidate.defaults.learningRate ?? DEFAULT_SETTINGS.learningRate);
+  return { ...candidate, forms, adapters, trainable, defaults: { ...candidate.defaults, learningRate } };
+}
+
+async function bestTensors(runFolder: string): Promise<ReadonlyMap<string, Tensor>> {
+  return (await readCheckpoint(join(runFolder, 'checkpoints', 'best.safetensors')))!.tensors;
 }
 
 type End = Extract<TrainEvent, { type: 'end' }> & {

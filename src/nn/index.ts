@@ -28,6 +28,13 @@ export { huber } from './losses/huber.ts';
 export { klDivergence } from './losses/kl-divergence.ts';
 export type { Loss, LossInputs, LossTerms } from './losses/loss.ts';
 export { meanSquaredError } from './losses/mean-squared-error.ts';
+export {
+  type Adapter,
+  type AdapterOptions,
+  adaptableWeights,
+  mergeAdapters,
+  withAdapters,
+} from './low-rank-adapters.ts';
 export { parameter } from './parameter.ts';
 export { trainingForm } from './training-form.ts';
 export { ARCHITECTURES, type Architecture, type Head, type HeadStep } from './transformer/architectures.ts';

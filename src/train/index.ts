@@ -9,7 +9,7 @@ export type { Optimizer, ParameterUpdate } from './optimizers/optimizer.ts';
 export { type SgdOptions, sgd } from './optimizers/sgd.ts';
 export { prepareModel } from './prepare-model.ts';
 export { learningRateAt, type ScheduleOptions } from './schedule.ts';
-export { DEFAULT_SETTINGS, type OptimizerSettings, type TrainSettings } from './settings.ts';
+export { DEFAULT_SETTINGS, matching, type OptimizerSettings, type TrainSettings } from './settings.ts';
 export { type Batch, openStepper, type Stepper, type StepperOptions, type StepResult } from './stepper.ts';
 export {
   type Details,

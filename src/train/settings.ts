@@ -90,7 +90,7 @@ export function checkSettings(settings: TrainSettings): void {
 }
 
 /** Which of `names` a `*` pattern list covers. A pattern that covers nothing is an error, since it was meant to. */
-export function matching(names: readonly string[], patterns: readonly string[]): Set<string> {
+export function matching(names: readonly string[], patterns: readonly string[], setting = 'freeze'): Set<string> {
   const found = new Set<string>();
   for (const pattern of patterns) {
     const expression = new RegExp(
@@ -101,7 +101,7 @@ export function matching(names: readonly string[], patterns: readonly string[]):
     );
     const hits = names.filter((name) => expression.test(name));
     if (hits.length === 0) {
-      throw new LatheError('usage', `freeze: no parameter matches "${pattern}"`, {
+      throw new LatheError('usage', `${setting}: no parameter matches "${pattern}"`, {
         hint: `Parameters are named like ${names
           .slice(0, 3)
           .map((name) => `"${name}"`)

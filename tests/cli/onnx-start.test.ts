@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { numbersOf, type Tensor, tensorFrom } from '../../src/base/index.ts';
+import { decodeSafetensors, numbersOf, type Tensor, tensorFrom } from '../../src/base/index.ts';
 import { GraphBuilder, type Model, readModel, tensorOf, writeModel } from '../../src/graph/index.ts';
 import { openSession } from '../../src/runtime/index.ts';
 import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
@@ -107,6 +107,30 @@ describe('an ONNX file that an exporter wrote', () => {
     });
     const scratch = await train('--freeze-backbone --out g');
     expect([scratch.code, scratch.stderr]).toEqual([2, expect.stringMatching(/nothing to keep\n.*--model SOURCE/s)]);
+  });
+
+  it('is trained by adapters, which are small and are merged with it again', async () => {
+    const ended = await train('--model optimum --lora rank=2,target=onnx::* --epochs 2 --out h');
+    expect(ended.code, ended.stderr).toBe(0);
+    // 12 weights: 10 of 32 x 32 and so on; the head has 66 parameters.
+    expect(ended.stderr).toMatch(/rank 2 beside 12 weights: 1,858 parameters are trained, [\d.]+ % of 2\d,\d{3}/);
+    const adapter = join(folder, 'runs', 'h', 'adapter');
+    const { tensors } = decodeSafetensors(readFileSync(join(adapter, 'adapter.safetensors')));
+    expect(tensors.size).toBe(26);
+    const merged = await lathe(folder, ['merge', adapter, '--out', 'h2', '--json']);
+    expect(merged.code, merged.stderr).toBe(0);
+    const bytes = (name: string, file: string): Buffer => readFileSync(join(folder, name, file));
+    for (const file of ['onnx/model.onnx', 'config.json', 'tokenizer.json', 'README.md'])
+      expect(bytes('h2', file).equals(bytes('h', file)), file).toBe(true);
+    const elsewhere = await lathe(folder, ['merge', adapter, '--model', 'embedder', '--out', 'h3']);
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([
+      2,
+      expect.stringMatching(/"embedder" is not the model that the adapters were trained beside/),
+    ]);
+    const none = await train('--model optimum --lora rank=2,target=x* --out h4');
+    expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/--lora target: no parameter matches "x\*"/)]);
+    const wrong = await train('--model optimum --lora 8 --out h4');
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/--lora 8: "8" is no setting of adapters/)]);
   });
 
   it('needs a tokenizer, which may stand elsewhere', async () => {

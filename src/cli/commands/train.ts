@@ -9,6 +9,7 @@ import { parseSource } from '../../zoo/index.ts';
 import { ARCHITECTURES } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
 import { durationSchema } from '../duration.ts';
+import { parseLora } from '../lora.ts';
 import { openTaskData, taskOf } from '../task-data.ts';
 import type { Terminal } from '../terminal.ts';
 import { trainTask } from '../train-task.ts';
@@ -71,6 +72,11 @@ const parameters = z.object({
   }),
   freezeBackbone: z.boolean().default(false).meta({
     description: 'train the head of --model alone, on features that the rest gives once: seconds in place of minutes',
+  }),
+  lora: z.string().optional().meta({
+    description:
+      'train adapters of low rank beside the weights of --model, and its head: rank=8[,alpha=16][,target=PATTERN]',
+    placeholder: 'rank=N',
   }),
   freezeBatchNorm: z
     .boolean()
@@ -155,6 +161,7 @@ export default defineCommand({
       'lathe train --data questions.csv --task feature-extraction --text question --text-pair answer --out models/search',
       'embeddings that find what belongs together',
     ],
+    ['lathe train --data mails/ --model hf:google-bert/bert-base-uncased --lora rank=8 --out models/spam', 'adapters'],
     ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
     ['lathe train --data photos/ --out models/photos', 'a folder of images, one folder a label'],
@@ -188,6 +195,7 @@ export default defineCommand({
         head: given.head,
         freezeBatchNorm: given.freezeBatchNorm,
         freezeBackbone: given.freezeBackbone,
+        lora: given.lora === undefined ? undefined : parseLora(given.lora),
         maxLength: given.maxLength,
         vocabularySize: given.vocabularySize,
         lowercase: !given.cased,
