@@ -34,6 +34,7 @@ export { eliminateCommonSubexpressions } from './passes/eliminate-common-subexpr
 export { CONTRIB_EXPANSIONS, expandContribOperators } from './passes/expand-contrib-operators.ts';
 export { expandOperators, isExpandable } from './passes/expand-operators.ts';
 export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';
+export { freeBatch } from './passes/free-batch.ts';
 export { liftConstants } from './passes/lift-constants.ts';
 export type { Pass, PassResult } from './passes/pass.ts';
 export { removeDeadNodes } from './passes/remove-dead-nodes.ts';

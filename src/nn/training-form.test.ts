@@ -2,7 +2,7 @@ import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { numbersOf, random, type Tensor, tensorFrom } from '../base/index.ts';
 import { check, encodeModel, evaluate, float, GraphBuilder, type Model } from '../graph/index.ts';
-import { bufferUpdates, trainingForm } from './index.ts';
+import { bufferUpdates, dropoutMasks, maskSource, trainingForm } from './index.ts';
 
 function model(opset = 17): Model {
   const build = new GraphBuilder({ opset });
@@ -57,5 +57,26 @@ describe('the training form of a model with batch normalization', () => {
 
   it('needs an operator set that has a training mode', () => {
     expect(() => trainingForm(model(13))).toThrow('BatchNormalization "bn": operator set 13 has no training mode');
+  });
+});
+
+describe('the training form of a model with dropout', () => {
+  const build = new GraphBuilder();
+  const x = build.input('x', 'float32', ['p2o.Dynamic.0', 3]);
+  const doubled = build.concat([x, x], 1);
+  const [kept] = build.node('Dropout', [doubled, build.scalar(0.25, 'float32')], { name: 'drop' });
+  const [other] = build.node('Dropout', [kept!, build.scalar(0, 'float32')]);
+  build.output(other!, { dtype: 'float32', shape: ['p2o.Dynamic.0', 6] }, 'y');
+  const given = build.build();
+
+  it('takes masks', async () => {
+    const trained = trainingForm(given);
+    check(trained);
+    expect(dropoutMasks(trained)).toEqual([{ name: 'drop.mask', shape: ['p2o.Dynamic.0', 6], probability: 0.25 }]);
+    expect(trained.graph.nodes.map(({ opType }) => opType)).toEqual(['Concat', 'Mul', 'Dropout', 'Identity']);
+    const masks = maskSource(dropoutMasks(trained), { seed: 1 })(1, { 'p2o.Dynamic.0': 40 });
+    const ones = tensorFrom('float32', new Array<number>(120).fill(1), [40, 3]);
+    const { y } = evaluate(trained, { x: ones, ...Object.fromEntries(masks) });
+    expect(new Set(numbersOf(y!))).toEqual(new Set([0, Math.fround(4 / 3)]));
   });
 });

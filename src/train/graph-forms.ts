@@ -1,5 +1,5 @@
 import { LatheError } from '../base/errors.ts';
-import { formatType, inferShapes, inferTypes, liftConstants, type Model, opsetOf } from '../graph/index.ts';
+import { formatType, freeBatch, inferShapes, inferTypes, liftConstants, type Model, opsetOf } from '../graph/index.ts';
 import { attachHead, bufferUpdates, replaceHead, trainingForm } from '../nn/index.ts';
 import { prepareModel } from './prepare-model.ts';
 import type { Forms } from './tasks/trainable-task.ts';
@@ -39,7 +39,7 @@ export interface GraphForms extends Forms {
  * from; the forms that are trained may have other nodes for the same parameters. Throws what the head and the passes throw.
  */
 export function graphForms(given: Model, options: GraphFormsOptions): GraphForms {
-  const source = withoutInitializerInputs(given);
+  const source = freeBatch(liftConstants(withoutInitializerInputs(given)).model).model;
   const { output, model: anew } = withHead(source, options);
   const head = differing(anew, source);
   const headed = options.keepHead === true ? withOldValues(anew, source) : anew;
