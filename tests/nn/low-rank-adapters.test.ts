@@ -1,10 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { numbersOf, random, type Tensor, tensorFrom } from '../base/index.ts';
-import { check, GraphBuilder, type Model, readModel, stored, tensorOf } from '../graph/index.ts';
-import { openSession } from '../runtime/index.ts';
-import { type Adapter, adaptableWeights, mergeAdapters, presetConfig, withAdapters } from './index.ts';
-import { fromConfig } from './transformer/encoder.ts';
+import { numbersOf, random, type Tensor, tensorFrom } from '../../src/base/index.ts';
+import { check, GraphBuilder, type Model, readModel, stored, tensorOf } from '../../src/graph/index.ts';
+import {
+  type Adapter,
+  adaptableWeights,
+  fromConfig,
+  mergeAdapters,
+  presetConfig,
+  withAdapters,
+} from '../../src/nn/index.ts';
+import { openSession } from '../../src/runtime/index.ts';
 
 const source = random(4);
 const normal = (dims: readonly number[], deviation = 1): Tensor =>
@@ -40,7 +46,7 @@ async function run(model: Model): Promise<number[]> {
   return numbersOf(Object.values(outputs)[0]!);
 }
 
-const exported = fileURLToPath(new URL('../../tests/fixtures/exported-text/features.onnx', import.meta.url));
+const exported = fileURLToPath(new URL('../fixtures/exported-text/features.onnx', import.meta.url));
 const MODELS: Readonly<Record<string, Model>> = {
   'MatMul, by an exporter': await readModel(exported),
   'Gemm with transB and alpha, by Lathe': fromConfig(
