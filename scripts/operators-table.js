@@ -42,7 +42,7 @@ operators, which have gradients. Other uses (sequence_lens, clip, other activati
 ## Fused operators
 
 \`expandContribOperators()\` writes these operators of ONNX Runtime (domain \`com.microsoft\`) in standard ones, which have
-gradients. A use that it does not write, such as attention with a past state, is refused by name.
+gradients. A use that it does not write, such as grouped attention with a past state, is refused by name.
 
 | Operator | Shape | Reference | Gradient |
 |---|---|---|---|

@@ -16,8 +16,8 @@ test('the tables have every version of every operator up to operator set 21', ()
   const actual = Object.fromEntries(
     Object.entries(HISTORIES).map(([name, history]) => [name, Object.keys(history).map(Number)]),
   );
-  // ONNX Runtime has LayerNormalization from operator set 1 on.
-  expect({ ...actual, LayerNormalization: [17] }).toEqual(expected);
+  // Two are operators of ONNX Runtime, of which one came into the standard.
+  expect({ ...actual, LayerNormalization: [17] }).toEqual({ ...expected, SimplifiedLayerNormalization: [1] });
   for (const [name, version] of Object.entries(ENDED)) expect(expected[name]!.at(-1)).toBe(version);
 });
 

@@ -2,39 +2,45 @@ import { LatheError } from '../../base/errors.ts';
 import { describeNode } from '../attributes.ts';
 import { DEFAULT_OPSET, GraphBuilder, type Value } from '../builder.ts';
 import { inferTypes } from '../infer.ts';
-import type { Graph, Model, Node, TensorType } from '../ir.ts';
+import { type Graph, type Model, type Node, opsetOf, type TensorType } from '../ir.ts';
 import { readsOf } from '../reads.ts';
 import { ACTIVATIONS } from './contrib/activations.ts';
 import { ATTENTION } from './contrib/attention.ts';
 import type { Expansion, ExpansionContext } from './contrib/expansion.ts';
+import { GROUPED_ATTENTION } from './contrib/grouped-attention.ts';
 import { NORMALIZATIONS } from './contrib/normalization.ts';
 import { ROTARY } from './contrib/rotary.ts';
+import { convertOperatorSet } from './convert-operator-set.ts';
 import { type Pass, type PassResult, resultOf } from './pass.ts';
 
 /** The operators beyond the standard (ONNX Runtime's, domain com.microsoft) that are written in standard ones. */
 export const CONTRIB_EXPANSIONS: Readonly<Record<string, Expansion>> = {
   ...ACTIVATIONS,
   ...ATTENTION,
+  ...GROUPED_ATTENTION,
   ...NORMALIZATIONS,
   ...ROTARY,
 };
 
 /**
  * Writes the fused operators of optimized models (com.microsoft) in standard operators, which every other pass and the
- * gradient understand. The model is raised to operator set 17, which has LayerNormalization. Nodes in subgraphs and
+ * gradient understand. An older model is raised to operator set 17, which has LayerNormalization. Nodes in subgraphs and
  * functions, and contrib operators without an expansion, stay.
  *
- * Throws LatheError('unsupported'), naming the node, for a use of an operator that is not expanded (past states, packed
- * inputs), for operator sets before 13, and where a type or rank that an expansion needs is not known.
+ * Throws LatheError('unsupported'), naming the node, for a use of an operator that is not expanded (shared buffers of
+ * states, packed batches), where a type or rank that an expansion needs is not known, and what convertOperatorSet throws.
  */
 export const expandContribOperators: Pass = (model) => expandNodes(model, contribExpansionOf);
 
 /** Replaces every node of the main graph that has an expansion. */
 export function expandNodes(model: Model, expansionOf: (node: Node) => Expansion | undefined): PassResult {
-  let current = model;
+  const pendingIn = ({ graph }: Model): readonly Node[] =>
+    graph.nodes.filter((node) => expansionOf(node) !== undefined);
+  if (pendingIn(model).length === 0) return resultOf(model, model);
+  let current = convertOperatorSet(model).model;
   // Types behind a node are known once it is expanded: a round for each in a row.
   for (;;) {
-    const pending = current.graph.nodes.filter((node) => expansionOf(node) !== undefined);
+    const pending = pendingIn(current);
     if (pending.length === 0) return resultOf(model, current);
     const next = expanded(current, expansionOf);
     if (next === current) {
@@ -53,14 +59,7 @@ export function contribExpansionOf({ domain, opType }: Node): Expansion | undefi
 
 function expanded(model: Model, expansionOf: (node: Node) => Expansion | undefined): Model {
   const { graph } = model;
-  const opset = model.opsets.find(({ domain }) => domain === '')?.version ?? 0;
-  if (opset < 13) {
-    throw new LatheError('unsupported', `the model imports operator set ${opset}: expected 13 or newer`, {
-      hint: 'Raise it first: convertOperatorSet().',
-    });
-  }
-  const raised = Math.max(opset, DEFAULT_OPSET);
-  const build = new GraphBuilder({ opset: raised, extending: graph });
+  const build = new GraphBuilder({ opset: opsetOf(model) ?? DEFAULT_OPSET, extending: graph });
   const types = inferTypes(model);
   const typeOf = (name: string): TensorType | undefined => {
     const type = types.get(name)?.type;
@@ -80,13 +79,7 @@ function expanded(model: Model, expansionOf: (node: Node) => Expansion | undefin
   }
   if (!changed) return model;
   const initializers = new Map([...graph.initializers, ...build.initializers]);
-  const opsets = model.opsets.map((set) => (set.domain === '' ? { ...set, version: raised } : set));
-  return {
-    ...model,
-    opsets,
-    irVersion: Math.max(model.irVersion, 8),
-    graph: { ...graph, nodes, initializers } satisfies Graph,
-  };
+  return { ...model, graph: { ...graph, nodes, initializers } satisfies Graph };
 }
 
 /** The nodes of one expansion, whose results have the names of the node's outputs. */

@@ -38,22 +38,26 @@ export const ACTIVATIONS = {
       ),
     ];
   },
-  FusedMatMul: (context) => {
-    const { build, node, shapeOf, input } = context;
-    if (intOf(node, 'transBatchA', 0) !== 0 || intOf(node, 'transBatchB', 0) !== 0) {
-      throw context.refuse('transposed batches');
-    }
-    const turned = (index: number, attribute: string): Value => {
-      const rank = shapeOf(index).length;
-      if (intOf(node, attribute, 0) === 0 || rank < 2) return input(index);
-      const order = shapeOf(index).map((_, axis) => axis);
-      return build.transpose(input(index), [...order.slice(0, -2), rank - 1, rank - 2]);
-    };
-    const product = build.matMul(turned(0, 'transA'), turned(1, 'transB'));
-    const alpha = floatOf(node, 'alpha', 1);
-    return [alpha === 1 ? product : build.mul(product, number(context, alpha))];
-  },
+  FusedMatMul: fusedMatMul,
+  TransposeMatMul: fusedMatMul,
 } satisfies Record<string, Expansion>;
+
+/** Transposed operands and a factor; TransposeMatMul is its older name. */
+function fusedMatMul(context: ExpansionContext): readonly Value[] {
+  const { build, node, shapeOf, input } = context;
+  if (intOf(node, 'transBatchA', 0) !== 0 || intOf(node, 'transBatchB', 0) !== 0) {
+    throw context.refuse('transposed batches');
+  }
+  const turned = (index: number, attribute: string): Value => {
+    const rank = shapeOf(index).length;
+    if (intOf(node, attribute, 0) === 0 || rank < 2) return input(index);
+    const order = shapeOf(index).map((_, axis) => axis);
+    return build.transpose(input(index), [...order.slice(0, -2), rank - 1, rank - 2]);
+  };
+  const product = build.matMul(turned(0, 'transA'), turned(1, 'transB'));
+  const alpha = floatOf(node, 'alpha', 1);
+  return [alpha === 1 ? product : build.mul(product, number(context, alpha))];
+}
 
 // x (1 + erf(x/√2)) / 2
 function gelu(context: ExpansionContext, x: Value): Value {

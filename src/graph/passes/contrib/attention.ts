@@ -1,16 +1,16 @@
 import { DATA_TYPES } from '../../../base/dtype.ts';
-import { floatOf, intOf, intsOf } from '../../attributes.ts';
+import { floatOf, int, intOf, intsOf } from '../../attributes.ts';
 import type { Value } from '../../builder.ts';
+import { equalDimensions, multiplyDimensions } from '../../dimension.ts';
 import { type Expansion, type ExpansionContext, number } from './expansion.ts';
 
 /** Attention over sequences, and the embedding of token ids with which BERT begins. */
 export const ATTENTION = {
-  // input [B, S, I], weights [I, 3 H], bias [3 H], mask
+  // input [B, S, I], weights [I, 3 H], bias [3 H], mask, past [2, B, heads, P, D], attention bias
   Attention: (context) => {
     const { build, input, has, node, shapeOf } = context;
-    if (has(4)) throw context.refuse('a past state');
-    if (context.reads(1)) throw context.refuse('the present state as an output');
     if (intOf(node, 'do_rotary', 0) !== 0) throw context.refuse('do_rotary');
+    if (has(6)) throw context.refuse('a past state in a buffer that is shared with the present one');
     const width = shapeOf(1)[1];
     const given = intsOf(node, 'qkv_hidden_sizes');
     if (typeof width !== 'number') throw context.refuse('weights of unknown shape');
@@ -19,46 +19,37 @@ export const ATTENTION = {
     const packed = has(2) ? build.add(product, input(2)) : product;
     const [q, k, v] = build.split(packed, sizes, 2) as [Value, Value, Value];
     const heads = headsOf(context);
-    return [
-      attend(context, {
-        query: byHead(context, q, sizes[0]! / heads),
-        key: byHead(context, k, sizes[1]! / heads),
-        value: byHead(context, v, sizes[2]! / heads),
-        headSize: sizes[0]! / heads,
-        width: sizes[2]!,
-        mask: has(3) ? 3 : undefined,
-        bias: has(5) ? input(5) : undefined,
-      }),
-    ];
+    const past = has(4) ? build.split(input(4), [1, 1], 0).map((part) => build.squeeze(part, [0])) : undefined;
+    const key = behind(context, past?.[0], byHead(context, k, sizes[1]! / heads));
+    const value = behind(context, past?.[1], byHead(context, v, sizes[2]! / heads));
+    const output = attend(context, {
+      query: byHead(context, q, sizes[0]! / heads),
+      key,
+      value,
+      headSize: sizes[0]! / heads,
+      width: sizes[2]!,
+      mask: has(3) ? 3 : undefined,
+      bias: has(5) ? input(5) : undefined,
+    });
+    const present = (): Value =>
+      build.concat(
+        [key, value].map((state) => build.unsqueeze(state, [0])),
+        0,
+      );
+    return [output, context.reads(1) ? present() : undefined];
   },
-  // query [B, S, H], key [B, T, H], value [B, T, V], bias [2 H + V], key padding mask, attention bias
+  // query, key, value, bias [2 H + V], key padding mask, attention bias, past key and value [B, heads, P, D]
   MultiHeadAttention: (context) => {
-    const { build, input, has, shapeOf } = context;
-    if (has(6) || has(7)) throw context.refuse('a past state');
-    if (context.reads(1) || context.reads(2)) throw context.refuse('the present state as an output');
-    if (!has(1) || !has(2)) throw context.refuse('query, key and value in one tensor');
-    const shapes = [shapeOf(0), shapeOf(1), shapeOf(2)];
-    if (shapes.some((shape) => shape.length !== 3)) throw context.refuse('inputs that do not have 3 dimensions');
-    const [hidden, , width] = shapes.map((shape) => shape[2]);
-    if (typeof hidden !== 'number' || typeof width !== 'number') throw context.refuse('an unknown hidden size');
-    const heads = headsOf(context);
-    const sizes = [hidden, hidden, width];
-    const biases = has(3) ? build.split(input(3), sizes, 0) : undefined;
-    const [query, key, value] = sizes.map((size, index) => {
-      const x = biases === undefined ? input(index) : build.add(input(index), biases[index]!);
-      return byHead(context, x, size / heads);
-    }) as [Value, Value, Value];
+    const { input, has } = context;
+    if (has(8) || has(9)) throw context.refuse('a past state in a buffer that is shared with the present one');
+    const { query, key: own, value: ownValue, headSize, width } = separated(context);
+    const key = behind(context, has(6) ? input(6) : undefined, own);
+    const value = behind(context, has(7) ? input(7) : undefined, ownValue);
     const mask = has(4) ? 4 : undefined;
     return [
-      attend(context, {
-        query,
-        key,
-        value,
-        headSize: hidden / heads,
-        width,
-        mask,
-        bias: has(5) ? input(5) : undefined,
-      }),
+      attend(context, { query, key, value, headSize, width, mask, bias: has(5) ? input(5) : undefined }),
+      key,
+      value,
     ];
   },
   // ids [B, S], segments?, word, position and segment embeddings, gamma, beta, mask?, position ids?
@@ -74,6 +65,85 @@ export const ATTENTION = {
     return [output, context.reads(1) ? build.cast(build.reduceSum(counted, [1], false), code) : undefined, sum];
   },
 } satisfies Record<string, Expansion>;
+
+/** Query, key and value of MultiHeadAttention, each [B, heads, length, D]. */
+interface Separated {
+  readonly query: Value;
+  readonly key: Value;
+  readonly value: Value;
+  readonly headSize: number;
+  /** Of all heads of the value. */
+  readonly width: number;
+}
+
+/**
+ * The forms in which the inputs may come: each [B, length, heads D]; key and value [B, heads, T, D] already; all three
+ * packed as [B, S, heads, 3, D]; or key and value packed as [B, T, heads, 2, D].
+ */
+function separated(context: ExpansionContext): Separated {
+  const { build, input, has, shapeOf } = context;
+  const heads = headsOf(context);
+  const last = (index: number): number => {
+    const dim = shapeOf(index).at(-1);
+    if (typeof dim !== 'number') throw context.refuse('an unknown hidden size');
+    return dim;
+  };
+  const flat = (index: number): boolean => has(index) && shapeOf(index).length === 3;
+  const packed = (index: number): boolean => has(index) && shapeOf(index).length === 5;
+  const unpacked = (index: number, count: number): Value[] =>
+    build
+      .split(input(index), new Array<number>(count).fill(1), 3)
+      .map((part) => build.transpose(build.squeeze(part, [3]), [0, 2, 1, 3]));
+  if (packed(0) && !has(1) && !has(2)) {
+    const size = last(0);
+    const parts = withBiases(context, unpacked(0, 3), [size, size, size]);
+    const [query, key, value] = parts as [Value, Value, Value];
+    return { query, key, value, headSize: size, width: heads * size };
+  }
+  if (!flat(0) || !has(1)) throw context.refuse('this form of query, key and value');
+  const headSize = last(0) / heads;
+  const query = byHead(context, input(0), headSize);
+  if (packed(1) && !has(2)) {
+    const [key, value] = unpacked(1, 2) as [Value, Value];
+    const [a, b, c] = withBiases(context, [query, key, value], [headSize, headSize, headSize]);
+    return { query: a!, key: b!, value: c!, headSize, width: heads * headSize };
+  }
+  if (flat(1) && flat(2)) {
+    const valueSize = last(2) / heads;
+    const [key, value] = [byHead(context, input(1), headSize), byHead(context, input(2), valueSize)];
+    const [a, b, c] = withBiases(context, [query, key, value], [headSize, headSize, valueSize]);
+    return { query: a!, key: b!, value: c!, headSize, width: last(2) };
+  }
+  if (has(2) && shapeOf(1).length === 4 && shapeOf(2).length === 4) {
+    // Keys and values that came out of a cross attention before have their biases.
+    const [a] = withBiases(context, [query], [headSize, headSize, last(2)]);
+    return { query: a!, key: input(1), value: input(2), headSize, width: heads * last(2) };
+  }
+  throw context.refuse('this form of query, key and value');
+}
+
+/** Each [B, heads, length, D] with its part of input 3, where there is one. */
+function withBiases(context: ExpansionContext, values: readonly Value[], sizes: readonly number[]): readonly Value[] {
+  const { build, input, has } = context;
+  if (!has(3)) return values;
+  const heads = headsOf(context);
+  const parts = build.split(
+    input(3),
+    sizes.map((size) => heads * size),
+    0,
+  );
+  return values.map((value, index) =>
+    build.add(value, build.reshape(parts[index]!, build.int64s([heads, 1, sizes[index]!]))),
+  );
+}
+
+/** Keys or values after those of the past. */
+function behind({ build }: ExpansionContext, past: Value | undefined, present: Value): Value {
+  return past === undefined ? present : build.concat([past, present], 2);
+}
+
+/** The lowest float32, which ONNX Runtime gives scores that do not count. */
+export const LOWEST = -3.4028234663852886e38;
 
 function headsOf(context: ExpansionContext): number {
   const heads = intOf(context.node, 'num_heads', 0);
@@ -122,25 +192,32 @@ function maskOf(context: ExpansionContext, index: number, scores: Value): Value 
   const zero = build.scalar(0, 'int64');
   if (shape.length === 2) return build.unsqueeze(chosen(build.greater(mask, zero)), [1, 2]); // [B, T]
   if (shape.length === 3) return build.unsqueeze(chosen(build.greater(mask, zero)), [1]); // [B, S, T]
-  if (shape.length === 1 && shape[0] === shapeOf(0)[0]) {
-    // How many keys there are, of each in the batch.
-    return chosen(build.less(upTo(context, scores, 3), build.unsqueeze(mask, [1, 2, 3])));
+  const batch = shapeOf(0)[0]!;
+  const places = (): Value => upTo(context, scores, 3);
+  const before = (ends: Value): Value => build.less(places(), build.unsqueeze(ends, [1, 2, 3]));
+  // How many keys there are, of each in the batch; or where they end, and where they begin.
+  if (shape.length === 1 && equalDimensions(shape[0]!, batch)) return chosen(before(mask));
+  if (shape.length === 1 && equalDimensions(shape[0]!, multiplyDimensions(batch, 2))) {
+    const [ends, starts] = build.node('Split', [mask], { attributes: { axis: int(0) }, outputs: 2 });
+    return chosen(build.op('And', [before(ends!), build.op('Not', [before(starts!)])]));
   }
-  throw context.refuse(`a mask of ${shape.length} dimensions that is not one number for each of the batch`);
+  throw context.refuse(`a mask of ${shape.length} dimensions that is not one or two numbers for each of the batch`);
 }
 
 /** 0, 1, 2, … along an axis of a value. */
-function upTo({ build }: ExpansionContext, value: Value, axis: number): Value {
+export function upTo({ build }: ExpansionContext, value: Value, axis: number): Value {
   const count = build.squeeze(build.gather(build.shape(value), build.int64s([axis])), [0]);
   return build.op('Range', [build.scalar(0, 'int64'), count, build.scalar(1, 'int64')]);
 }
 
-/** The scores with those of keys behind their query taken out. */
+/** The scores with those of keys behind their query taken out; the last query is that of the last key. */
 function causal(context: ExpansionContext, scores: Value): Value {
   const { build } = context;
-  const queries = build.unsqueeze(upTo(context, scores, 2), [1]);
-  const behind = build.greater(upTo(context, scores, 3), queries);
-  return build.where(behind, number(context, -3.4028234663852886e38), scores);
+  const shape = build.shape(scores);
+  const [queries, keys] = [2, 3].map((axis) => build.squeeze(build.gather(shape, build.int64s([axis])), [0]));
+  const own = build.add(upTo(context, scores, 2), build.sub(keys!, queries!));
+  const later = build.greater(upTo(context, scores, 3), build.unsqueeze(own, [1]));
+  return build.where(later, number(context, LOWEST), scores);
 }
 
 /** The first rows of the position embeddings, one for each token. */

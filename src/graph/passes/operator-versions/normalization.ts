@@ -89,12 +89,14 @@ export const NORMALIZATION = {
   Hardmax: SOFTMAX,
   InstanceNormalization: { 1: first, 6: withoutConsumed },
   LRN: { 1: first, 13: same },
-  // ONNX Runtime has it since operator set 1, and writes it into models that it optimized.
+  // ONNX Runtime has this one and SimplifiedLayerNormalization since operator set 1, and writes them into models that it
+  // optimized.
   LayerNormalization: { 1: first, 17: same },
   LogSoftmax: SOFTMAX,
   LpNormalization: { 1: first },
   MeanVarianceNormalization: { 9: first, 13: same },
   NegativeLogLikelihoodLoss: { 12: first, 13: same },
+  SimplifiedLayerNormalization: { 1: first },
   Softmax: SOFTMAX,
   SoftmaxCrossEntropyLoss: { 12: first, 13: same },
 } satisfies Record<string, History>;
