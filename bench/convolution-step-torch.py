@@ -106,10 +106,10 @@ def measure(network, images, labels, memory_format):
     return statistics.median(times) * 1000
 
 
-network, size = {"resnet18": (resnet18, 64), "mobilenet-v3-small": (mobilenet_v3_small, 96)}[sys.argv[1]]
-images, labels = torch.randn(BATCH, 3, size, size), torch.arange(BATCH) % CLASSES
+name, side = sys.argv[1], int(sys.argv[2])
+images, labels = torch.randn(BATCH, 3, side, side), torch.arange(BATCH) % CLASSES
 formats = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
-network = network()
+network = {"resnet-18": resnet18, "mobilenet-v3-small": mobilenet_v3_small}[name]()
 times = {name: measure(network, images, labels, memory_format) for name, memory_format in formats.items()}
 best = min(times, key=times.get)
 print(json.dumps({"milliseconds": times[best], "format": best, "version": torch.__version__.split("+")[0], "all": times}))

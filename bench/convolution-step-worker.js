@@ -1,17 +1,16 @@
 // A process of its own, as training has: its peak memory is that of the step.
 import { random } from 'lathe-ml/base';
-import { attachLoss, crossEntropy, trainingForm } from 'lathe-ml/nn';
+import { attachLoss, crossEntropy, IMAGE_ARCHITECTURES, trainingForm } from 'lathe-ml/nn';
 import { adamW, openStepper, trainableParameters } from 'lathe-ml/train';
-import { mobilenetV3Small, resnet18 } from './convolutional-networks.js';
 import { median } from './median.js';
 
 const BATCH = 32;
 const CLASSES = 10;
 const ROUNDS = 10;
-const NETWORKS = { resnet18: [resnet18, 64], 'mobilenet-v3-small': [mobilenetV3Small, 96] };
+const [name, side] = [process.argv[2], Number(process.argv[3])];
 
-const [network, size] = NETWORKS[process.argv[2]];
-const model = attachLoss(trainingForm(network(CLASSES)), crossEntropy(), { predictions: 'logits', labels: 'labels' });
+const network = IMAGE_ARCHITECTURES[name].build({ channels: 3, side, classes: CLASSES });
+const model = attachLoss(trainingForm(network), crossEntropy(), { predictions: 'logits', labels: 'labels' });
 const stepper = await openStepper(model, {
   optimizer: adamW(),
   trainable: trainableParameters(model),
@@ -19,9 +18,9 @@ const stepper = await openStepper(model, {
   session: { memoryPattern: false },
 });
 const { normal } = random(0);
-const images = Float32Array.from({ length: BATCH * 3 * size * size }, normal);
+const images = Float32Array.from({ length: BATCH * 3 * side * side }, normal);
 const batch = {
-  x: { dtype: 'float32', dims: [BATCH, 3, size, size], data: images },
+  pixel_values: { dtype: 'float32', dims: [BATCH, 3, side, side], data: images },
   labels: {
     dtype: 'int64',
     dims: [BATCH],

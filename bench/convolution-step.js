@@ -1,15 +1,15 @@
 import { runNode, runTorch } from './measured-process.js';
 
 const NETWORKS = [
-  { name: 'resnet18', title: 'ResNet-18, 64 × 64', bar: '≥ 0.7' },
-  { name: 'mobilenet-v3-small', title: 'MobileNetV3-small, 96 × 96', bar: '≥ 0.4' },
+  { name: 'resnet-18', side: 64, title: 'ResNet-18, 64 × 64', bar: '≥ 0.7' },
+  { name: 'mobilenet-v3-small', side: 96, title: 'MobileNetV3-small, 96 × 96', bar: '≥ 0.4' },
 ];
 
 /** One training step of a convolutional network at batch 32: batch normalization by the batch, AdamW, no clipping. */
 export async function convolutionStep() {
-  return NETWORKS.flatMap(({ name, title, bar }) => {
-    const lathe = runNode('convolution-step-worker.js', name);
-    const torch = runTorch('convolution-step-torch.py', name);
+  return NETWORKS.flatMap(({ name, side, title, bar }) => {
+    const lathe = runNode('convolution-step-worker.js', name, String(side));
+    const torch = runTorch('convolution-step-torch.py', name, String(side));
     return [
       { what: title, value: lathe.milliseconds, unit: 'ms' },
       { what: `${title}, peak memory`, value: lathe.peakMegabytes, unit: 'MB' },
