@@ -13,6 +13,10 @@ export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
   predict: { summary: 'use a package on texts or images', load: () => import('./commands/predict.ts') },
   export: { summary: 'write a package in the format of other tools', load: () => import('./commands/export.ts') },
   merge: { summary: 'make a package of a model and adapters', load: () => import('./commands/merge.ts') },
+  compare: {
+    summary: 'measure packages side by side, and say which to take',
+    load: () => import('./commands/compare.ts'),
+  },
   run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },
   gradient: { summary: 'write the gradient graph of an ONNX model', load: () => import('./commands/gradient.ts') },
   zoo: { summary: 'find models and bring them here', load: () => import('./commands/zoo.ts') },

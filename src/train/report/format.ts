@@ -84,6 +84,22 @@ const METRIC_NAMES: Readonly<Record<string, string>> = {
   accuracyAt10: 'Found in 10',
 };
 
+/** Of these, less is better. */
+const LOWER_IS_BETTER: ReadonlySet<string> = new Set([
+  'perplexity',
+  'mse',
+  'rmse',
+  'mae',
+  'logLoss',
+  'brier',
+  'expectedCalibrationError',
+  'hammingLoss',
+]);
+
+export function isLowerBetter(metric: string): boolean {
+  return LOWER_IS_BETTER.has(metric);
+}
+
 export function metricName(name: string): string {
   return METRIC_NAMES[name] ?? name;
 }

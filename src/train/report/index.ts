@@ -1,4 +1,4 @@
-export { metricName } from './format.ts';
+export { isLowerBetter, metricName } from './format.ts';
 export * from './plots/index.ts';
 export { plotsOfRun, type RunPlotName, type RunPlots } from './plots-of-run.ts';
 export { renderRunReport } from './run-report.ts';

@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { LatheError } from '../../base/index.ts';
+import { SPLITS } from '../../data/index.ts';
+import { openPackage } from '../../pipeline/index.ts';
+import { TRAINABLE_TASKS } from '../../train/index.ts';
+import { defineCommand } from '../command.ts';
+import { comparePackages, showComparison } from '../comparison.ts';
+import { openEvaluationData } from '../evaluation-data.ts';
+import { evaluationJson } from '../trained-summary.ts';
+
+const parameters = z.object({
+  packages: z
+    .array(z.string())
+    .default([])
+    .meta({ description: 'folders of packages of one task', placeholder: 'DIR' }),
+  data: z
+    .string()
+    .meta({ description: 'prepared data, or a CSV, TSV, JSONL, JSON or Parquet file', placeholder: 'DIR|FILE' }),
+  split: z
+    .enum([...SPLITS, 'all'])
+    .optional()
+    .meta({ description: 'rows to measure on [default: test of prepared data, all of a file]' }),
+  text: z.string().optional().meta({ description: 'column of the text [default: as trained]', placeholder: 'COLUMN' }),
+  textPair: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the second text [default: as trained]', placeholder: 'COLUMN' }),
+  label: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the label [default: as trained]', placeholder: 'COLUMN' }),
+  labelSeparator: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'divides the labels in a cell [default: as trained, else |]', placeholder: 'TEXT' }),
+  variant: z.string().default('fp32').meta({ description: 'variant of the models', placeholder: 'NAME' }),
+  timed: z.int().min(10).default(100).meta({ description: 'examples whose answers are timed, one by one' }),
+});
+
+export default defineCommand({
+  name: 'compare',
+  summary: 'measure packages side by side, and say which to take',
+  description:
+    'Measures several packages on the same rows: the metric of their task with its interval, a paired test against the best, size, and the time of an answer, one text at a time. What it recommends is the best, or a lighter one that these rows do not show to be worse.',
+  parameters,
+  positional: ['packages'],
+  examples: [
+    ['lathe compare models/mini models/linear --data mails/', 'on the test split of prepared data'],
+    ['lathe compare models/* --data new.csv --json', 'on all rows of a file, as JSON for programs'],
+  ],
+  files: ({ packages, data }) => ({ reads: [...packages, data], writes: [] }),
+  async run({ packages: folders, data, variant, timed, ...given }, terminal) {
+    if (folders.length < 2) {
+      throw new LatheError('usage', `compare: expected two packages or more, got ${folders.length}`, {
+        hint: 'lathe evaluate measures one.',
+      });
+    }
+    const packages = await Promise.all(folders.map(openPackage));
+    for (const opened of packages) opened.modelPath(variant);
+    const { manifest } = packages[0]!;
+    const rows = await openEvaluationData(manifest, data, given, terminal);
+    const { prepared, where } = rows;
+    const comparison = await comparePackages(
+      TRAINABLE_TASKS[manifest.task],
+      packages,
+      rows.examples,
+      { variant, prepared, timed, where },
+      terminal,
+    );
+    terminal.say(`\nOn ${rows.examples.length} examples (${rows.split}):`);
+    showComparison(comparison, terminal);
+    return {
+      task: manifest.task,
+      data,
+      split: rows.split,
+      variant,
+      ...comparison,
+      packages: comparison.packages.map(({ report, ...rest }) => ({ ...rest, ...evaluationJson(report, rows.hash) })),
+    };
+  },
+});

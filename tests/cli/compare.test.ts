@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { jsonOf, lathe, temporaryFolder, writeMessages } from './lathe.ts';
+
+const folder = temporaryFolder();
+writeMessages(join(folder, 'messages.csv'), 240);
+writeMessages(join(folder, 'new.csv'), 90, 1000);
+// The same texts with labels that have nothing to do with them.
+const [heading, ...lines] = readFileSync(join(folder, 'messages.csv'), 'utf8').trimEnd().split('\n');
+const relabelled = lines.map((line, row) => line.replace(/,\w+$/, row % 5 < 2 ? ',spam' : ',ham'));
+writeFileSync(join(folder, 'noise.csv'), `${[heading, ...relabelled].join('\n')}\n`);
+
+interface Compared {
+  readonly task: string;
+  readonly metric: string;
+  readonly packages: readonly {
+    readonly package: string;
+    readonly examples: number;
+    readonly metrics: { readonly f1: number };
+    readonly intervals: { readonly f1: { readonly low: number; readonly high: number } };
+    readonly parameters: number;
+    readonly bytes: number;
+    readonly latencyMs: { readonly p50: number; readonly p95: number };
+    readonly behindBest?: { readonly bootstrap: { readonly difference: number; readonly low: number } };
+  }[];
+  readonly best: string;
+  readonly recommended: string;
+  readonly reason: string;
+}
+
+const run = async (words: string) => {
+  const ended = await lathe(folder, words.split(' '));
+  expect(ended.code, ended.stderr).toBe(0);
+  return ended;
+};
+
+beforeAll(async () => {
+  await run('train --data messages.csv --arch linear --out good --quiet');
+  await run('train --data noise.csv --arch linear --out bad --quiet');
+}, 120_000);
+
+describe('lathe compare', () => {
+  it('measures packages on the same rows, and recommends the one that is better by more than chance', async () => {
+    const ended = await run('compare bad good --data new.csv --timed 10 --json');
+    const compared = jsonOf<Compared>(ended);
+    expect(compared).toMatchObject({ task: 'text-classification', metric: 'f1', best: 'good', recommended: 'good' });
+    expect(compared.reason).toMatch(/^good has the best F1 of spam \(.*more than chance explains\.$/);
+    const [bad, good] = compared.packages;
+    for (const measured of [bad!, good!]) {
+      expect(measured.examples).toBe(90);
+      expect(measured.intervals.f1.low).toBeLessThanOrEqual(measured.metrics.f1);
+      expect(measured.intervals.f1.high).toBeGreaterThanOrEqual(measured.metrics.f1);
+      expect(measured.latencyMs.p50).toBeGreaterThan(0);
+      expect(measured.latencyMs.p95).toBeGreaterThanOrEqual(measured.latencyMs.p50);
+      expect(measured.bytes).toBeGreaterThan(4 * measured.parameters);
+    }
+    expect(good!.metrics.f1).toBeGreaterThan(0.9);
+    expect(good!.behindBest).toBeUndefined();
+    const { difference, low } = bad!.behindBest!.bootstrap;
+    expect(difference).toBeCloseTo(good!.metrics.f1 - bad!.metrics.f1, 12);
+    expect(low).toBeGreaterThan(0);
+    expect(ended.stderr).toMatch(/package +F1 of spam +95 % interval +behind the best/);
+    const alone = jsonOf<{ metrics: object }>(await run('evaluate good --data new.csv --json'));
+    expect(good!.metrics).toEqual(alone.metrics);
+  });
+
+  it.each([
+    ['good --data new.csv', 2, /expected two packages or more, got 1/],
+    ['good missing --data new.csv', 1, /"missing" is not a package/],
+    ['good good --data new.csv --variant int8', 1, /has no variant "int8"/],
+  ])('%s: %i', async (words, code, message) => {
+    const ended = await lathe(folder, ['compare', ...words.split(' ')]);
+    expect([ended.code, ended.stderr]).toEqual([code, expect.stringMatching(message)]);
+  });
+
+  it('refuses packages without common answers', async () => {
+    await run(
+      'train --data messages.csv --task fill-mask --arch bert-tiny --epochs 1 --max-length 16 --out words --quiet',
+    );
+    const ended = await lathe(folder, 'compare good words --data new.csv'.split(' '));
+    expect([ended.code, ended.stderr]).toEqual([
+      2,
+      expect.stringMatching(/"words" is for fill-mask, "good" is for text-classification/),
+    ]);
+  });
+});
