@@ -38,6 +38,15 @@ writeFileSync(
   rows('text,second,label', (at) => `"${row(at)}",a ${ANIMALS[(at * 7) % 4]} ${at},${at % 3 ? 'same' : 'other'}`),
 );
 
+const TAGS = ['O', 'B-ANIMAL', 'O', 'O', 'I-PLACE', 'I-PLACE'];
+writeFileSync(
+  join(folder, 'tags.jsonl'),
+  Array.from({ length: 96 }, (_, at) => {
+    const tokens = row(at).replace(/,.*/, '').split(' ');
+    return `${JSON.stringify({ tokens: [...tokens, String(at)], tags: [...tokens.map((_, word) => TAGS[word] ?? 'O'), 'O'] })}\n`;
+  }).join(''),
+);
+
 /** Texts with characters of several bytes, of unknown words, and of none. */
 const TEXTS = ['The cat sat on the mat!', 'owls sing, at night …', 'Ünïcode 🦊 fox', 'the dog', ''];
 
@@ -178,6 +187,29 @@ describe.each(Object.entries(STARTS))('transformers.js opens what %s became', (n
       expected.map(({ masks }) => Object.fromEntries(masks[0]!.map(({ token, score }) => [token, score]))),
       0.005,
     );
+  });
+
+  it.runIf(name !== 'distilbert')('for the labels of tokens', async () => {
+    const out = await trained('token-classification', '--data tags.jsonl --task token-classification');
+    const texts = ['the cat sat on the mat', 'an owl ran by the park!'];
+    const opened = await openPipeline(join(folder, out), { task: 'token-classification' });
+    const { rows: expected } = await opened.read(texts);
+    const { labels } = opened;
+    await opened.close();
+    const tag = await pipeline('token-classification', out);
+    const found = (await tag(texts, { ignore_labels: [] })) as { index: number; entity: string; score: number }[][];
+    await tag.dispose();
+    for (const [text, tokens] of found.entries()) {
+      // Lathe's are those of the text; the first of the whole is the model's own.
+      expect(tokens).toHaveLength(expected[text]!.length / labels.length);
+      const own = tokens.map(
+        ({ index, entity }) => expected[text]![(index - 1) * labels.length + labels.indexOf(entity)]!,
+      );
+      closeTo(
+        tokens.map(({ score }) => ({ score })),
+        own.map((score) => ({ score })),
+      );
+    }
   });
 
   it.runIf(name !== 'distilbert')('for embeddings', async () => {

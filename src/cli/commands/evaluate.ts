@@ -1,17 +1,15 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../base/atomic-write.ts';
-import { LatheError } from '../../base/index.ts';
-import { isPrepared, SPLITS } from '../../data/index.ts';
+import { SPLITS } from '../../data/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
-import { type Example, openPackage, openPipeline } from '../../pipeline/index.ts';
+import { openPackage, openPipeline } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS } from '../../train/index.ts';
 import { headlineOf, metricName, renderRunReport } from '../../train/report/index.ts';
 import { defineCommand } from '../command.ts';
 import { evaluate } from '../evaluation.ts';
-import { readExamples, rowOf } from '../examples.ts';
+import { openEvaluationData } from '../evaluation-data.ts';
 import { shownMetrics } from '../shown-metrics.ts';
-import { openTaskData } from '../task-data.ts';
 import { evaluationJson } from '../trained-summary.ts';
 
 const parameters = z.object({
@@ -57,55 +55,19 @@ export default defineCommand({
     reads: [folder, data],
     writes: out === undefined ? [] : [join(out, 'evaluation.json'), join(out, 'report.html')],
   }),
-  async run({ package: folder, data, split, text, textPair, label, labelSeparator, variant, out }, terminal) {
+  async run({ package: folder, data, split, variant, out, ...given }, terminal) {
     const opened = await openPackage(folder);
-    const { task: name, positive, columns, lineage } = opened.manifest;
+    const { task: name, positive, lineage } = opened.manifest;
     const task = TRAINABLE_TASKS[name];
-    const labelled = task.task.target !== 'none';
-    const prepared = isPrepared(data);
-    const dataset = await openTaskData(
-      data,
-      task.task,
-      {
-        text: text ?? columns.text,
-        textPair: textPair ?? columns.textPair,
-        label: label ?? columns.label,
-        labelSeparator: labelSeparator ?? columns.labelSeparator,
-        target: columns.target,
-      },
-      {
-        // Every row of a file counts, duplicates too: what is measured is what is there.
-        cleaning: [],
-        ...(split === undefined && { split: false, fractions: { train: 0, validation: 0, test: 1 } }),
-        // A part of the file that training took its own from is the part that training had.
-        seed: lineage.seed,
-        minimumClasses: 1,
-        signal: terminal.signal,
-      },
-    );
-    const wanted = (split === 'all' ? SPLITS : [split ?? 'test']).filter(
-      (part, _, all) => all.length === 1 || dataset.facts.splits[part] > 0,
-    );
-    const examples: Example[] = [];
-    const places: string[] = [];
-    for (const part of wanted) {
-      const where = rowOf(part);
-      for (const [index, example] of (await readExamples(dataset, part, { labelled })).entries()) {
-        examples.push(example);
-        places.push(where(index));
-      }
-    }
-    if (examples.length === 0) throw new LatheError('invalid-data', `"${data}" has no rows to measure on`);
-    if (prepared && dataset.facts.contentHash !== lineage.dataHash && wanted.includes('train'))
-      terminal.warn('these are not the data that the package was trained on');
+    const rows = await openEvaluationData(opened.manifest, data, { ...given, split }, terminal);
+    const { examples, prepared, where } = rows;
 
     const progress = terminal.progress('evaluating');
     const pipeline = await openPipeline(opened, { variant });
-    // Prepared data went through the package's steps; rows of a file have yet to.
     const evaluated = await evaluate(task, pipeline, examples, {
       positive,
       prepared,
-      where: (example) => places[example]!,
+      where,
       signal: terminal.signal,
       onProgress: (done, total) => progress.update(done, total),
     });
@@ -115,8 +77,8 @@ export default defineCommand({
 
     const { report } = evaluated;
     const result = {
-      ...evaluationJson(report, dataset.facts.contentHash),
-      split: split ?? (prepared ? 'test' : 'all'),
+      ...evaluationJson(report, rows.hash),
+      split: rows.split,
       package: folder,
       variant,
     };
@@ -146,8 +108,8 @@ export default defineCommand({
         ...(mistakes && { mistakes }),
         data: {
           source: data,
-          hash: dataset.facts.contentHash,
-          splits: wanted.map((part) => ({ name: part, examples: dataset.facts.splits[part] })),
+          hash: rows.hash,
+          splits: rows.parts,
         },
       });
       await writeFileAtomically(join(out, 'report.html'), page);
