@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { tensorFrom } from '../../src/base/index.ts';
+import { numbersOf, tensorFrom } from '../../src/base/index.ts';
 import { check, evaluate, GraphBuilder, int, readModel, writeModel } from '../../src/graph/index.ts';
 import { jsonOf, lathe, listed, temporaryFolder } from './lathe.ts';
 
@@ -46,6 +46,24 @@ describe('gradient', () => {
     const results = evaluate(model, { x: tensorFrom('float32', [3, 4], [1, 2]) }, ['weight_grad', 'x_grad']);
     expect([...results.weight_grad!.data]).toEqual([66, 88]);
     expect([...results.x_grad!.data]).toEqual([22, 44]);
+  });
+
+  it('raises a model of an old operator set, and says so', async () => {
+    const build = new GraphBuilder();
+    const x = build.input('x', 'float32', [2, 3, 4]);
+    const y = build.op('Softmax', [x], { axis: int(1) });
+    const loss = build.op('ReduceSum', [build.op('Mul', [y, y])], { keepdims: int(0) }, 'loss');
+    build.output(loss, { dtype: 'float32', shape: [] });
+    await writeModel(build.build({ opsets: [{ domain: '', version: 9 }] }), join(folder, 'old.onnx'));
+    const words = ['gradient', 'old.onnx', '--of', 'loss', '--with-respect-to', 'x', '--out', 'old-grads.onnx'];
+    const ended = await lathe(folder, words);
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stderr).toContain('old.onnx: raised from operator set 9 to 17');
+    const model = await readModel(join(folder, 'old-grads.onnx'));
+    // All of the last two axes were one: a row of twelve equal numbers has twelve equal shares.
+    const results = evaluate(model, { x: tensorFrom('float32', new Array(24).fill(1), [2, 3, 4]) });
+    expect(numbersOf(results.loss!)[0]).toBeCloseTo(2 / 12, 6);
+    expect(results.x_grad!.dims).toEqual([2, 3, 4]);
   });
 
   it('prints the graph where it is asked to', async () => {

@@ -1,7 +1,16 @@
 import { z } from 'zod';
 import { gradient } from '../../autodiff/index.ts';
-import { check, printModel, readModel, writeModel } from '../../graph/index.ts';
+import {
+  check,
+  convertOperatorSet,
+  type Model,
+  opsetOf,
+  printModel,
+  readModel,
+  writeModel,
+} from '../../graph/index.ts';
 import { defineCommand } from '../command.ts';
+import type { Terminal } from '../terminal.ts';
 
 const parameters = z.object({
   model: z.string().meta({ description: 'an ONNX file' }),
@@ -31,8 +40,9 @@ export default defineCommand({
   ],
   files: ({ model, out }) => ({ reads: [model], writes: [out] }),
   async run({ model: path, of, withRespectTo, out, print }, terminal) {
-    const model = await readModel(path);
-    check(model);
+    const given = await readModel(path);
+    check(given);
+    const model = supported(given, path, terminal);
     const result = gradient(model, { of, withRespectTo });
     check(result);
     await writeModel(result, out);
@@ -44,3 +54,14 @@ export default defineCommand({
     return { out, nodes: result.graph.nodes.length, outputs };
   },
 });
+
+/** The oldest operator set that gradients are built in. */
+const OLDEST = 13;
+
+function supported(model: Model, path: string, terminal: Terminal): Model {
+  const operatorSet = opsetOf(model) ?? OLDEST;
+  if (operatorSet >= OLDEST) return model;
+  const raised = convertOperatorSet(model).model;
+  terminal.say(`${path}: raised from operator set ${operatorSet} to ${opsetOf(raised)}`);
+  return raised;
+}

@@ -132,6 +132,12 @@ describe('what is raised', () => {
     }
   });
 
+  it('keeps shapes without elements', () => {
+    const model = modelOf(9, [node('Softmax', ['x'], { axis: int(1) })], { inputs: { x: ['n', 4, 'm'] } });
+    const results = evaluate(convertOperatorSet(model).model, { x: float32([], [3, 4, 0]) });
+    expect(results.y!.dims).toEqual([3, 4, 0]);
+  });
+
   it('raises subgraphs inside subgraphs, and lets them use constants of the main graph', () => {
     const inner = graphOf([node('Clip', ['x'], { min: float(0), max: float(1) }, ['inner'])], {
       outputs: [{ name: 'inner' }],

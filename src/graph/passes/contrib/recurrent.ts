@@ -83,7 +83,8 @@ function unrolled(gates: number, activations: readonly string[], step: Step): Ex
     if (typeof size !== 'number') throw context.refuse('an unknown hidden size');
     if (has(4)) throw context.refuse('sequence_lens');
     if (intOf(node, 'layout', 0) !== 0) throw context.refuse('layout 1');
-    for (const name of ['clip', 'input_forget']) if (node.attributes.has(name)) throw context.refuse(name);
+    if (node.attributes.has('clip')) throw context.refuse('clip');
+    if (intOf(node, 'input_forget', 0) !== 0) throw context.refuse('input_forget');
     const named = stringsOf(node, 'activations');
     if (named?.some((name, index) => name !== activations[index % activations.length])) {
       throw context.refuse(`activations ${named.join(', ')}`);

@@ -18,7 +18,7 @@ const spatial: Step = (context) => {
   if (intOf(node, 'spatial', 1) !== 0) return plain;
   const [x, ...statistics] = node.inputs as [Value, ...Value[]];
   const inputs = [flat(context, x, 1), ...statistics.map((value) => build.reshape(value, build.int64s([-1])))];
-  return rewriting({ ...plain, inputs }, 0, (value) => build.reshape(value, build.shape(x)));
+  return rewriting({ ...plain, inputs }, 0, (value) => reshapedLike(context, value, x));
 };
 
 /** Whether a node trains was told by its outputs; since operator set 14 by an attribute, without the batch's own statistics. */
@@ -46,7 +46,7 @@ const ratio: Step = (context) => {
 
 /** The axes from `axis` on were one before operator set 13; now it is that axis alone. */
 const oneAxis: Step = (context) => {
-  const { node, typeOf, build, rewriting } = context;
+  const { node, typeOf, rewriting } = context;
   const axis = intOf(node, 'axis', 1);
   const shape = typeOf(0)?.shape;
   const from = shape !== undefined && axis < 0 ? axis + shape.length : axis;
@@ -55,9 +55,14 @@ const oneAxis: Step = (context) => {
   const x = node.inputs[0]!;
   const inputs = [flat(context, x, axis)];
   return rewriting(withAttributes({ ...node, inputs }, { axis: int(1) }), 0, (value) =>
-    build.reshape(value, build.shape(x)),
+    reshapedLike(context, value, x),
   );
 };
+
+/** In the shape of `like`, in which 0 means 0 (before operator set 14 it always means "as in the input"). */
+function reshapedLike({ build, target }: StepContext, value: Value, like: Value): Value {
+  return build.op('Reshape', [value, build.shape(like)], target < 14 ? {} : { allowzero: int(1) });
+}
 
 function flat({ build }: StepContext, x: Value, axis: number): Value {
   return build.op('Flatten', [x], { axis: int(axis) });
