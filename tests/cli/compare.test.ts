@@ -85,3 +85,26 @@ describe('lathe compare', () => {
     ]);
   });
 });
+
+describe('lathe select', () => {
+  it('trains candidates on the same rows, chooses by validation, and says what the chosen one is worth', async () => {
+    const args = 'select --data messages.csv --arch linear bert-tiny --epochs 1 --max-length 24 --vocabulary-size 300';
+    const ended = await run(`${args} --timed 10 --out chosen --json`);
+    const selected = jsonOf<Compared & { test: { examples: number; metrics: { f1: number } } }>(ended);
+    expect(selected).toMatchObject({ task: 'text-classification', split: 'validation' });
+    expect(selected.packages.map((one) => one.package)).toEqual(['chosen/linear', 'chosen/bert-tiny']);
+    expect(selected.recommended).toBe('chosen/linear');
+    expect(ended.stderr).toMatch(/On the test split it has F1 of spam/);
+    const measured = await run('evaluate chosen/linear --data messages.csv --split test --json');
+    const { metrics, examples } = jsonOf<{ metrics: object; examples: number }>(measured);
+    expect(selected.test).toEqual({ metrics, examples });
+  }, 180_000);
+
+  it.each([
+    ['--arch linear', /expected two candidates or more, got 1/],
+    ['--arch linear --model x/linear', /two candidates have the name "linear"/],
+  ])('%s is refused', async (words, message) => {
+    const ended = await lathe(folder, ['select', '--data', 'messages.csv', '--out', 'x', ...words.split(' ')]);
+    expect([ended.code, ended.stderr]).toEqual([2, expect.stringMatching(message)]);
+  });
+});
