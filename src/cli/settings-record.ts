@@ -18,7 +18,7 @@ export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record
           ...(lora && { lora }),
         }),
     ...(images
-      ? { ...(plan.imageSize !== undefined && { imageSize: plan.imageSize }) }
+      ? { ...(plan.imageSize !== undefined && { imageSize: plan.imageSize }), augmentation: plan.augmentation ?? {} }
       : { maxLength, vocabularySize, lowercase, dropout, wholeWords }),
     labelSmoothing,
     classWeights,

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LatheError, type Tensor } from '../base/index.ts';
-import { type PreparedDataset, textSteps } from '../data/index.ts';
+import { type Augmentation, type PreparedDataset, textSteps } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import { mergeAdapters } from '../nn/index.ts';
 import {
@@ -66,6 +66,8 @@ export interface TrainPlan {
   readonly labelSmoothing: number;
   /** `auto` weighs each class by the inverse of its share. */
   readonly classWeights: 'none' | 'auto';
+  /** How images are changed at random while the model learns. */
+  readonly augmentation?: Augmentation | undefined;
   /** Hides whole words, in masked-language-model training. */
   readonly wholeWords: boolean;
   /** Of the processing behind the model, where they are not the task's defaults. */
@@ -316,7 +318,8 @@ async function trainCandidate(
   };
   const encoded = { train: await encode('train'), validation: await encode('validation') };
   encoding.done();
-  const batchSteps = task.batchSteps?.(features, plan);
+  const steps = task.batchSteps?.(features, plan) ?? [];
+  const batchSteps = steps.length > 0 ? steps : undefined;
   const whole: Training = {
     forms,
     data: { train: encoded.train.dataset, validation: encoded.validation.dataset },

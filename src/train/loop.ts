@@ -223,7 +223,7 @@ class Run {
     });
     const batches = group.map((indices, index) =>
       this.#withMasks(
-        this.#prepared(gatherBatch(train, indices), indices, this.#position.epoch),
+        this.#prepared(train, indices, this.#position.epoch),
         this.#position.step * settings.accumulation + index,
       ),
     );
@@ -263,9 +263,9 @@ class Run {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  #prepared(batch: Batch, indices: Int32Array, epoch: number): Batch {
+  #prepared(dataset: TensorDataset, indices: Int32Array, epoch: number, batch = gatherBatch(dataset, indices)): Batch {
     const { batchSteps = [], settings } = this.#job;
-    return runBatchSteps(batch, batchSteps, { indices, epoch, seed: settings.seed });
+    return runBatchSteps(batch, batchSteps, { indices, epoch, seed: settings.seed, dataset });
   }
 
   #withMasks(batch: Batch, run: number): Batch {
@@ -309,7 +309,7 @@ class Run {
       {
         measure: startMeasure(objective, { dataset: validation, labels, predictions }),
         session: this.#session,
-        prepare: (batch, indices) => this.#prepared(batch, indices, -1),
+        prepare: (batch, indices) => this.#prepared(validation, indices, -1, batch),
         betweenBatches: () => new Promise((resolve) => setImmediate(resolve)),
       },
     );

@@ -1,7 +1,14 @@
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { LatheError } from '../../base/index.ts';
-import { isPrepared, openDataset, type PreparedDataset } from '../../data/index.ts';
+import {
+  AUGMENTATION_NAMES,
+  AUGMENTATIONS,
+  type Augmentation,
+  isPrepared,
+  openDataset,
+  type PreparedDataset,
+} from '../../data/index.ts';
 import { POOLINGS } from '../../nn/index.ts';
 import { TASK_NAMES, TASKS } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS, type TrainableTask, type TrainSettings } from '../../train/index.ts';
@@ -94,6 +101,13 @@ const parameters = z.object({
     .default(16_000)
     .meta({ description: 'tokens that the tokenizer learns' }),
   cased: z.boolean().default(false).meta({ description: 'tell upper from lower case' }),
+  augment: z.enum(AUGMENTATION_NAMES).optional().meta({
+    description: 'changes images at random while the model learns [default: light; none with --freeze-backbone]',
+  }),
+  flip: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'mirror half of the images while the model learns: not where left and right matter' }),
   epochs: z.int().positive().optional().meta({ description: 'passes over the training data' }),
   batchSize: z.int().positive().optional().meta({ description: 'examples a step' }),
   accumulation: z.int().positive().optional().meta({ description: 'micro-batches that make one step [default: 1]' }),
@@ -165,6 +179,7 @@ export default defineCommand({
     ['lathe train --data mails/ --arch linear --out models/fast', 'the linear model: seconds, and often enough'],
     ['lathe train --data mails/ --out models/spam --time-budget 10m', 'as good as ten minutes allow'],
     ['lathe train --data photos/ --out models/photos', 'a folder of images, one folder a label'],
+    ['lathe train --data photos/ --augment randaugment --flip --out models/photos', 'few images, much changed'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
   ],
   files: ({ data, model, out, run = join('runs', basename(out)) }) => ({
@@ -190,6 +205,7 @@ export default defineCommand({
         source: given.data,
         arch,
         imageSize: given.imageSize,
+        augmentation: augmentationOf(given),
         model: given.model,
         tokenizer: given.tokenizer,
         head: given.head,
@@ -229,6 +245,11 @@ function taskSettingsOf({ pooling }: Given, { task }: TrainableTask): Readonly<R
 }
 
 type Given = z.infer<typeof parameters>;
+
+/** How images are changed at random. Features of a frozen part are kept only of images that stay the same. */
+function augmentationOf({ augment, flip, freezeBackbone }: Given): Augmentation {
+  return { ...AUGMENTATIONS[augment ?? (freezeBackbone ? 'none' : 'light')], ...(flip && { flip }) };
+}
 
 async function openData(
   given: Given,

@@ -1,4 +1,6 @@
 import type { Tensor } from '../../base/index.ts';
+import type { TensorDataset } from '../tensor-dataset.ts';
+import { type AugmentImages, augmentImages } from './augment-images.ts';
 import { type MaskTokens, maskTokens } from './mask-tokens.ts';
 import { type StackPairs, stackPairs } from './stack-pairs.ts';
 
@@ -9,10 +11,12 @@ export interface BatchContext {
   /** Counted from 0; −1 for validation, which does the same to a row every time. */
   readonly epoch: number;
   readonly seed: number;
+  /** What the rows are of, for steps that begin with what is stored. */
+  readonly dataset?: TensorDataset;
 }
 
 /** What is done to a batch before a model sees it, each time anew: plain data, for the training process. */
-export type BatchStep = MaskTokens | StackPairs;
+export type BatchStep = MaskTokens | StackPairs | AugmentImages;
 
 type Run<Step> = (
   batch: Readonly<Record<string, Tensor>>,
@@ -23,6 +27,7 @@ type Run<Step> = (
 const STEPS: { readonly [Kind in BatchStep['kind']]: Run<Extract<BatchStep, { readonly kind: Kind }>> } = {
   'mask-tokens': maskTokens,
   'stack-pairs': stackPairs,
+  'augment-images': augmentImages,
 };
 
 /** Runs the steps in their order; the batch stays as it is. */

@@ -1,3 +1,4 @@
+export { AUGMENTATION_NAMES, AUGMENTATIONS, type Augmentation, type AugmentationName } from './augment.ts';
 export {
   type DecodeImageOptions,
   decodeImage,

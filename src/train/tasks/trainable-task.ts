@@ -1,4 +1,4 @@
-import type { BatchStep, Column, TargetKind } from '../../data/index.ts';
+import type { Augmentation, BatchStep, Column, TargetKind } from '../../data/index.ts';
 import type { Model } from '../../graph/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
 import type { EncoderOptions, HuggingFaceConfig, Loss } from '../../nn/index.ts';
@@ -36,7 +36,7 @@ export interface TrainableTask<Reading = unknown, Answer = unknown> {
   /** Rows to learn from, where they are not those that production makes of examples. */
   encode?: Task['encode'];
   /** What is done to each batch before it is run. */
-  batchSteps?(features: FeatureExtractor, choices: { readonly wholeWords: boolean }): readonly BatchStep[];
+  batchSteps?(features: FeatureExtractor, choices: BatchChoices): readonly BatchStep[];
   /** Columns with the truth for each row of the encoded examples. `where` names an example in an error. */
   targets(
     examples: readonly Example[],
@@ -52,6 +52,13 @@ export interface TrainableTask<Reading = unknown, Answer = unknown> {
   compare?(first: Judged<Reading>, second: Judged<Reading>, seed: number): BaselineComparison;
   /** What a report page shows beside the numbers. */
   details?(judged: Judged<Reading>): Details;
+}
+
+/** What the user chose of what is done to batches. */
+export interface BatchChoices {
+  readonly wholeWords: boolean;
+  /** How images are changed at random. */
+  readonly augmentation?: Augmentation | undefined;
 }
 
 export interface Forms {
