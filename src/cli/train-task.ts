@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LatheError, type Tensor } from '../base/index.ts';
-import { type Augmentation, type PreparedDataset, textSteps } from '../data/index.ts';
+import { type Augmentation, closeDataset, type PreparedDataset, type TensorDataset, textSteps } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import { mergeAdapters } from '../nn/index.ts';
 import {
@@ -294,30 +294,62 @@ export interface TrainedCandidate {
   readonly tokensPerSecond: number;
 }
 
+interface RunOptions {
+  readonly runFolder: string;
+  readonly settings: Partial<TrainSettings>;
+  readonly resume: boolean;
+}
+
+interface EncodedSplits {
+  readonly train: EncodedExamples;
+  readonly validation: EncodedExamples;
+}
+
 async function trainCandidate(
   candidate: Candidate,
   splits: Splits,
   plan: Learning,
-  run: { readonly runFolder: string; readonly settings: Partial<TrainSettings>; readonly resume: boolean },
+  run: RunOptions,
   terminal: Terminal,
 ): Promise<TrainedCandidate> {
-  const { name, forms, features, defaults, output, trainable, adapters } = candidate;
-  const { task, labels, labelSmoothing, classWeights, positive } = plan;
-  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...task.defaults, ...run.settings };
+  const { name, features } = candidate;
+  const { task, labels } = plan;
   const encoding = terminal.progress(
     `reading ${task.task.columns.image === undefined ? 'texts' : 'images'} for ${name}`,
   );
+  const opened: TensorDataset[] = [];
+  const inputFile = (split: string): string => join(run.runFolder, `inputs-${split}.bin`);
   const encode = async (split: 'train' | 'validation'): Promise<EncodedExamples> => {
     const examples = splits[split];
     const encoded = await (task.encode ?? task.task.encode)(features, examples, {
       settings: settingsOf(plan),
       onProgress: (done) => encoding.update(done, examples.length),
+      file: inputFile(split),
     });
+    opened.push(encoded.dataset);
     const targets = task.targets(examples, encoded, labels, rowOf(split));
     return { ...encoded, dataset: { ...encoded.dataset, columns: { ...encoded.dataset.columns, ...targets } } };
   };
-  const encoded = { train: await encode('train'), validation: await encode('validation') };
-  encoding.done();
+  try {
+    const encoded = { train: await encode('train'), validation: await encode('validation') };
+    encoding.done();
+    return await trainEncoded(candidate, encoded, splits.train, plan, run, terminal);
+  } finally {
+    for (const dataset of opened) closeDataset(dataset);
+    await Promise.all(['train', 'validation'].map((split) => rm(inputFile(split), { force: true })));
+  }
+}
+
+async function trainEncoded(
+  { name, forms, features, defaults, output, trainable, adapters }: Candidate,
+  encoded: EncodedSplits,
+  examples: readonly Example[],
+  plan: Learning,
+  run: RunOptions,
+  terminal: Terminal,
+): Promise<TrainedCandidate> {
+  const { task, labels, labelSmoothing, classWeights, positive } = plan;
+  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...task.defaults, ...run.settings };
   const steps = task.batchSteps?.(features, plan) ?? [];
   const batchSteps = steps.length > 0 ? steps : undefined;
   const whole: Training = {
@@ -333,7 +365,7 @@ async function trainCandidate(
   const events = train({
     model: training.forms.validationForm ?? training.forms.model,
     trainingForm: training.forms.trainingForm,
-    loss: task.loss({ examples: splits.train, labels, labelSmoothing, classWeights }),
+    loss: task.loss({ examples, labels, labelSmoothing, classWeights }),
     objective: task.objective(labels, positive),
     ...(output !== undefined && { predictions: output }),
     ...(batchSteps && { batchSteps }),
@@ -357,7 +389,7 @@ async function trainCandidate(
     stopped: end.reason,
     seconds: end.seconds,
     paddingShare: end.paddingShare,
-    truncatedShare: encoded.train.truncated / splits.train.length,
+    truncatedShare: encoded.train.truncated / examples.length,
     ...(end.best && { bestStep: end.best.step }),
     stepsPerEpoch: Math.ceil(encoded.train.dataset.size / settings.batchSize / settings.accumulation),
     examplesPerSecond: end.examplesPerSecond,

@@ -1,4 +1,5 @@
 import { LatheError, type TypedArray } from '../base/index.ts';
+import type { PixelFile } from './images/pixel-file.ts';
 import { type Column, type TensorDataset, tensorDataset } from './tensor-dataset.ts';
 
 /**
@@ -29,6 +30,9 @@ interface StoredArray {
   readonly length: number;
 }
 
+/** A file of pixels, by its name. */
+type StoredFile = Pick<PixelFile, 'name' | 'length' | 'sha256'>;
+
 type StoredColumn =
   | {
       readonly kind: 'ragged';
@@ -45,7 +49,8 @@ type StoredColumn =
     }
   | {
       readonly kind: 'pixels';
-      readonly values: StoredArray;
+      /** Without an array they are in a file beside. */
+      readonly values: StoredArray | StoredFile;
       readonly levels: StoredArray;
       readonly dims: readonly number[];
       readonly dtype: 'float32';
@@ -72,7 +77,12 @@ export function serializeDataset(dataset: TensorDataset): Uint8Array<ArrayBuffer
       columns[name] = { ...column, values: place(column.values), offsets: place(column.offsets) };
     } else if (column.kind === 'fixed') columns[name] = { ...column, values: place(column.values) };
     else if (column.kind === 'pixels') {
-      columns[name] = { ...column, values: place(column.values), levels: place(column.levels) };
+      const { values } = column;
+      const stored =
+        values instanceof Uint8Array
+          ? place(values)
+          : { name: values.name, length: values.length, sha256: values.sha256 };
+      columns[name] = { ...column, values: stored, levels: place(column.levels) };
     } else columns[name] = column;
   }
   // Positions count from the end of the header, so that they do not depend on its own length.
@@ -91,10 +101,10 @@ export function serializeDataset(dataset: TensorDataset): Uint8Array<ArrayBuffer
 
 /**
  * Reads what {@link serializeDataset} wrote; the arrays are views of `bytes`, which must not change afterwards. Bytes that
- * do not begin at a multiple of 8 in their buffer are copied once. Throws `corrupt` for anything else.
+ * do not begin at a multiple of 8 in their buffer are copied once. `openFile` opens files of pixels. Throws `corrupt` for anything else.
  */
-export function deserializeDataset(bytes: Uint8Array): TensorDataset {
-  if (bytes.byteOffset % 8 !== 0) return deserializeDataset(bytes.slice());
+export function deserializeDataset(bytes: Uint8Array, openFile?: (file: StoredFile) => PixelFile): TensorDataset {
+  if (bytes.byteOffset % 8 !== 0) return deserializeDataset(bytes.slice(), openFile);
   const refuse = (what: string): never => {
     throw new LatheError('corrupt', `data set buffer of ${bytes.length} bytes: ${what}`);
   };
@@ -130,11 +140,15 @@ export function deserializeDataset(bytes: Uint8Array): TensorDataset {
       columns[name] = { ...column, values: take(column.values), offsets };
     } else if (column.kind === 'fixed') columns[name] = { ...column, values: take(column.values) };
     else if (column.kind === 'pixels') {
-      const [values, levels] = [take(column.values), take(column.levels)];
-      if (!(values instanceof Uint8Array && levels instanceof Float32Array)) {
+      const { values: stored } = column;
+      const isFile = typeof stored === 'object' && stored !== null && 'sha256' in stored;
+      if (isFile && openFile === undefined) return refuse(`column "${name}" is in a file, and there is none`);
+      const values = isFile ? openFile!(stored) : take(stored);
+      const levels = take(column.levels);
+      if ((!isFile && !(values instanceof Uint8Array)) || !(levels instanceof Float32Array)) {
         return refuse(`column "${name}" has no pixels`);
       }
-      columns[name] = { ...column, values, levels };
+      columns[name] = { ...column, values: values as Uint8Array | PixelFile, levels };
     } else columns[name] = column;
   }
   return tensorDataset(columns);

@@ -46,6 +46,7 @@ export { type Span, TARGET_KINDS, TARGETS, type Target, type TargetKind } from '
 export {
   type Column,
   type ColumnType,
+  closeDataset,
   gatherBatch,
   lengthsOf,
   type TensorDataset,

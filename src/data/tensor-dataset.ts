@@ -8,6 +8,7 @@ import {
   type TypedArray,
   tensor,
 } from '../base/index.ts';
+import type { PixelFile } from './images/pixel-file.ts';
 import { normalizePixels } from './images/preprocessing.ts';
 
 /** An element type that a column can become. */
@@ -41,8 +42,8 @@ export type Column =
     }
   | {
       readonly kind: 'pixels';
-      /** Rows of [height, width, channels]. */
-      readonly values: Uint8Array;
+      /** Rows of [height, width, channels], in memory or in a file. */
+      readonly values: Uint8Array | PixelFile;
       /** [channels, height, width], as the model takes them. */
       readonly dims: readonly number[];
       /** What the model sees of each level of each channel: [channels, 256]. */
@@ -89,6 +90,13 @@ export function gatherBatch(dataset: TensorDataset, indices: ArrayLike<number>):
     else batch[name] = derive(column, raggedColumn(name, column.of, columns), indices);
   }
   return batch;
+}
+
+/** Gives back the files of columns that are in files; the data set is of no use afterwards. */
+export function closeDataset({ columns }: TensorDataset): void {
+  for (const column of Object.values(columns)) {
+    if (column.kind === 'pixels' && !(column.values instanceof Uint8Array)) column.values.close();
+  }
 }
 
 /** Values a row in its longest ragged column, for {@link bucketedBatches}; 1 for every row without ragged columns. */
@@ -196,10 +204,16 @@ function gatherPixels({ values, dims, levels }: Pixels, indices: ArrayLike<numbe
   const size = sizeOf(dims);
   const data = new Float32Array(indices.length * size);
   for (let row = 0; row < indices.length; row++) {
-    const start = indices[row]! * size;
-    normalizePixels(values.subarray(start, start + size), levels, data.subarray(row * size, (row + 1) * size));
+    normalizePixels(pixelsOf({ values, dims }, indices[row]!), levels, data.subarray(row * size, (row + 1) * size));
   }
   return tensor('float32', [indices.length, ...dims], data);
+}
+
+/** The pixels of a row: [height, width, channels]. */
+export function pixelsOf({ values, dims }: Pick<Pixels, 'values' | 'dims'>, row: number): Uint8Array {
+  const size = sizeOf(dims);
+  const [start, end] = [row * size, (row + 1) * size];
+  return values instanceof Uint8Array ? values.subarray(start, end) : values.read(start, end);
 }
 
 function gatherRagged(column: Ragged, indices: ArrayLike<number>): Tensor {

@@ -4,6 +4,7 @@ import {
   decodeImage,
   type ImagePreprocessing,
   imagePreprocessing,
+  pixelStore,
   type RawImage,
   tensorDataset,
 } from '../data/index.ts';
@@ -19,7 +20,14 @@ export interface ImageFeatures {
   readonly spec: SpecOf<'image'>;
   readonly preprocessing: ImagePreprocessing;
   /** Rows in the order of the images. Throws 'invalid-data' that names the file of one that cannot be read. */
-  extract(images: readonly ImageInput[], onProgress?: (done: number) => void): Promise<Extracted>;
+  extract(
+    images: readonly ImageInput[],
+    options?: {
+      readonly onProgress?: (done: number) => void;
+      /** A file for the pixels, where they are too many for memory. */
+      readonly file?: string;
+    },
+  ): Promise<Extracted>;
 }
 
 /** Images unpacked at a time: enough to keep the threads of the decoder busy. */
@@ -31,17 +39,16 @@ export function imageFeatures(spec: SpecOf<'image'>, preprocessing: ImagePreproc
   return {
     spec,
     preprocessing,
-    async extract(images, onProgress) {
+    async extract(images, { onProgress, file } = {}) {
       const size = sizeOf(dims);
-      const values = new Uint8Array(images.length * size);
+      const store = await pixelStore(images.length * size, file);
       for (let start = 0; start < images.length; start += TOGETHER) {
         const some = images.slice(start, start + TOGETHER);
         const raw = await Promise.all(some.map((image, index) => readImage(image, `image ${start + index + 1}`)));
-        for (const [index, image] of raw.entries()) {
-          values.set(preprocessing.pixels(image).data, (start + index) * size);
-        }
+        for (const image of raw) await store.append(preprocessing.pixels(image).data);
         onProgress?.(Math.min(images.length, start + TOGETHER));
       }
+      const values = await store.finish();
       const column = { kind: 'pixels', values, dims, levels, dtype: 'float32' } as const;
       return { dataset: tensorDataset({ [spec.input]: column }), truncated: 0 };
     },

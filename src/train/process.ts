@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asIoError } from '../base/atomic-write.ts';
 import { LatheError } from '../base/index.ts';
-import { deserializeDataset } from '../data/index.ts';
+import { deserializeDataset, openPixelFile } from '../data/index.ts';
 import { readModel } from '../graph/index.ts';
 import { JOB_FILES, type JobDescription, type ProcessMessage } from './job.ts';
 import { runLoop } from './loop.ts';
@@ -31,7 +31,10 @@ process.on('disconnect', () => process.exit(1));
 
 async function main(): Promise<void> {
   const description = JSON.parse(await readFile(join(folder, JOB_FILES.description), 'utf8')) as JobDescription;
-  const dataset = async (name: string) => deserializeDataset(await readFile(join(folder, name)));
+  const dataset = async (name: string) =>
+    deserializeDataset(await readFile(join(folder, name)), (file) =>
+      openPixelFile(join(description.folder, file.name), file),
+    );
   await runLoop(
     {
       ...description,

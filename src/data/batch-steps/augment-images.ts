@@ -1,6 +1,7 @@
 import { deriveSeed, LatheError, random, sizeOf, type Tensor, tensor } from '../../base/index.ts';
 import { type Augmentation, augmented } from '../images/augment.ts';
 import { normalizePixels } from '../images/preprocessing.ts';
+import { pixelsOf } from '../tensor-dataset.ts';
 import type { BatchContext } from './batch-step.ts';
 
 /** Changes images at random, anew in every epoch: plain data. */
@@ -28,13 +29,13 @@ export function augmentImages(
       `augment-images: expected a column of pixels "${name}", got ${column?.kind ?? 'none'}`,
     );
   }
-  const { values, dims, levels } = column;
+  const { dims, levels } = column;
   const [channels, height, width] = dims as [1 | 3, number, number];
   const size = sizeOf(dims);
   const data = new Float32Array(indices.length * size);
   for (let row = 0; row < indices.length; row++) {
     const index = indices[row]!;
-    const image = { width, height, channels, data: values.subarray(index * size, (index + 1) * size) };
+    const image = { width, height, channels, data: pixelsOf(column, index) };
     const changed = augmented(image, how, random(deriveSeed(seed, 'augment', epoch, index)));
     normalizePixels(changed.data, levels, data.subarray(row * size, (row + 1) * size));
   }

@@ -7,6 +7,7 @@ export {
   type ImageFacts,
   imageFacts,
 } from './decode.ts';
+export { openPixelFile, type PixelFile, pixelStore } from './pixel-file.ts';
 export {
   type ImagePreprocessing,
   imagePreprocessing,

@@ -24,7 +24,7 @@ export const imageClassification: Task<Float64Array, ImageClassification, ImageE
   scores: 'softmax',
   settings,
   encodedAtATime: 256,
-  encode(features, examples, { onProgress }) {
+  encode(features, examples, { onProgress, file }) {
     if (!('preprocessing' in features)) {
       throw new LatheError(
         'unsupported',
@@ -33,7 +33,7 @@ export const imageClassification: Task<Float64Array, ImageClassification, ImageE
     }
     return features.extract(
       examples.map(({ image }) => image),
-      onProgress,
+      { ...(onProgress && { onProgress }), ...(file !== undefined && { file }) },
     );
   },
   read: ([logits]) => softmax(logits!.data, logits!.data.length),

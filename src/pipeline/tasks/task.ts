@@ -93,7 +93,12 @@ export interface Task<Reading = unknown, Answer = unknown, Of extends Example = 
   encode(
     features: FeatureExtractor,
     examples: readonly Of[],
-    options: { readonly settings: TaskContext['settings']; readonly onProgress?: (done: number) => void },
+    options: {
+      readonly settings: TaskContext['settings'];
+      readonly onProgress?: (done: number) => void;
+      /** A file for inputs that are too many for memory; the caller removes it. */
+      readonly file?: string;
+    },
   ): EncodedExamples | Promise<EncodedExamples>;
   /** What the model says of row `index`. */
   read(outputs: readonly RowOutput[], index: number, context: TaskContext): Reading;
