@@ -35,6 +35,7 @@ export { CONTRIB_EXPANSIONS, expandContribOperators } from './passes/expand-cont
 export { expandOperators, isExpandable } from './passes/expand-operators.ts';
 export { type FoldOptions, foldConstants } from './passes/fold-constants.ts';
 export { freeBatch } from './passes/free-batch.ts';
+export { inlineFunctions } from './passes/inline-functions.ts';
 export { liftConstants } from './passes/lift-constants.ts';
 export type { Pass, PassResult } from './passes/pass.ts';
 export { removeDeadNodes } from './passes/remove-dead-nodes.ts';

@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../autodiff/index.ts';
 import { numbersOf, random, sizeOf, type Tensor, tensorFrom } from '../base/index.ts';
 import {
   check,
+  decodeModel,
   GraphBuilder,
   inferShapes,
+  inferTypes,
   int,
   type Model,
   opsetOf,
@@ -32,6 +35,15 @@ async function run(model: Model, feeds: Readonly<Record<string, Tensor>>): Promi
   } finally {
     await session.close();
   }
+}
+
+/** With the sum of the squares of the first output as its only one. */
+function withSquares(model: Model): Model {
+  const { graph } = model;
+  const build = new GraphBuilder({ opset: opsetOf(model)!, extending: graph });
+  const squares = build.op('ReduceSumSquare', [graph.outputs[0]!.name], { keepdims: int(0) });
+  const outputs = [tensorInfo(squares, { dtype: 'float32', shape: [] })];
+  return { ...model, graph: { ...graph, nodes: [...graph.nodes, ...build.nodes], outputs } };
 }
 
 function normOf(value: Tensor): number {
@@ -86,21 +98,42 @@ describe.each([
     expect(opsetOf(given)).toBe(operatorSet);
     const prepared = inferShapes(prepareModel(given), { inputs: { x: { dtype: 'float32', shape: dims } } }).model;
     const parameters = trainableParameters(prepared);
-    const { graph } = prepared;
-    const build = new GraphBuilder({ opset: 17, extending: graph });
-    const squares = build.op('ReduceSumSquare', [graph.outputs[0]!.name], { keepdims: int(0) });
-    const withLoss: Model = {
-      ...prepared,
-      graph: {
-        ...graph,
-        nodes: [...graph.nodes, ...build.nodes],
-        outputs: [tensorInfo(squares, { dtype: 'float32', shape: [] })],
-      },
-    };
+    const withLoss = withSquares(prepared);
+    const squares = withLoss.graph.outputs[0]!.name;
     const results = await run(gradient(withLoss, { of: squares, withRespectTo: parameters }), { x: noise(dims) });
     const norms = parameters.map((name) => normOf(results[`${name}_grad`]!));
     expect(norms.filter((norm) => !Number.isFinite(norm))).toEqual([]);
     expect(parameters.filter((_, index) => norms[index] === 0)).toEqual(without);
+  });
+});
+
+describe.each([
+  ['bert-opset11', 21],
+  ['bert-opset14', 21],
+  ['bert-opset17', 21],
+  ['bert-dynamo', 20],
+  ['distilbert-opset11', 20],
+  ['distilbert-opset14', 20],
+  ['distilbert-opset17', 20],
+  ['distilbert-dynamo', 19],
+  ['gpt2-cache-opset17', 15],
+])('%s, exported by PyTorch', (name, count) => {
+  it('has a gradient in every weight, and nothing else of more than one element is left', () => {
+    // Without the bytes of its weights.
+    const given = decodeModel(readFileSync(new URL(`../graph/fixtures/${name}.onnx`, import.meta.url)));
+    const prepared = prepareModel(given);
+    const found = trainability(prepared);
+    const parameters = found.filter(({ trained }) => trained);
+    expect(parameters).toHaveLength(count);
+    expect(found.filter(({ trained, dims }) => !trained && sizeOf(dims) > 1)).toEqual([]);
+    const withLoss = withSquares(prepared);
+    const names = parameters.map((parameter) => parameter.name);
+    const differentiated = gradient(withLoss, { of: withLoss.graph.outputs[0]!.name, withRespectTo: names });
+    check(differentiated);
+    const types = inferTypes(differentiated);
+    for (const { name: parameter, dims } of parameters) {
+      expect(types.get(`${parameter}_grad`)?.type).toMatchObject({ shape: dims });
+    }
   });
 });
 
