@@ -24,6 +24,7 @@ const schema = z.strictObject({
   }),
   labels: z.array(z.string()),
   maxLength: z.int(),
+  imageSize: z.int().optional(),
   dropout: z.number(),
   seed: z.int(),
   adapters: z.array(

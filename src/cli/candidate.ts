@@ -25,7 +25,7 @@ import {
   VECTORIZER_FILE,
 } from '../pipeline/index.ts';
 import { type Forms, graphForms, type TrainableTask, type TrainSettings } from '../train/index.ts';
-import { type ImageFacts, imageCandidate } from './image-candidate.ts';
+import { type ImageFacts, imageCandidate, imagesOfGraph } from './image-candidate.ts';
 import type { ArchitectureStart } from './start/architecture.ts';
 import type { GraphStart } from './start/graph.ts';
 import type { Start } from './start/start.ts';
@@ -117,19 +117,38 @@ function isForImages(name: ArchitectureName): name is ImageArchitectureName {
 
 /** A model that was trained before, with the head of the task. */
 export function startedCandidate(start: Start, options: CandidateOptions): Candidate {
-  const { maxLength } = options;
-  if (maxLength > start.reader.maxLength) {
-    throw new LatheError(
-      'usage',
-      `--max-length: "${start.source}" reads ${start.reader.maxLength} tokens, got ${maxLength}`,
-    );
-  }
-  return start.kind === 'architecture' ? rebuiltCandidate(start, options) : graphCandidate(start, options);
+  if (start.kind === 'architecture') return rebuiltCandidate(start, options);
+  const { labels, freeze, freezeBatchNorm, freezeBackbone, seed } = options;
+  const forms = graphForms(start.model, {
+    classes: Math.max(1, labels.length),
+    keepHead: start.sameLabels,
+    mask: 'attention_mask',
+    seed,
+    ...(start.head !== undefined && { head: start.head }),
+    ...(freeze && { freeze }),
+    ...(freezeBatchNorm && { freezeBatchNorm }),
+  });
+  const { reads } = start;
+  const reading =
+    reads.kind === 'texts'
+      ? textsOfGraph(start.source, reads, forms.features, options)
+      : imagesOfGraph(start.source, reads, start.model, options);
+  return {
+    name: start.source,
+    forms,
+    output: forms.output,
+    head: forms.head,
+    initialized: forms.initialized,
+    ...reading,
+    files: { 'config.json': json(start.config), ...reading.files },
+    ...(freezeBackbone && headAlone(forms.head)),
+  };
 }
 
 function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): Candidate {
   const { task, maxLength, dropout, seed, settings, freezeBackbone } = options;
   const { tokenizer } = start.reader;
+  refuseLonger(start.source, start.reader.maxLength, maxLength);
   const files = readingAtMost(start.reader.files, maxLength);
   const config = { ...start.config, hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout };
   const { tokenTypes, hidden } = encoderSettings(config, modelTypeOf(config));
@@ -146,32 +165,28 @@ function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): 
   };
 }
 
-/** A graph that came from elsewhere, as it is but for its head. */
-function graphCandidate(start: GraphStart, options: CandidateOptions): Candidate {
-  const { labels, maxLength, freeze, freezeBatchNorm, freezeBackbone, seed } = options;
-  const { tokenizer } = start.reader;
-  const files = readingAtMost(start.reader.files, maxLength);
-  const forms = graphForms(start.model, {
-    classes: Math.max(1, labels.length),
-    keepHead: start.sameLabels,
-    mask: 'attention_mask',
-    seed,
-    ...(start.head !== undefined && { head: start.head }),
-    ...(freeze && { freeze }),
-    ...(freezeBatchNorm && { freezeBatchNorm }),
-  });
+/** What stands before a graph that came from elsewhere. */
+type OfGraph = Pick<Candidate, 'features' | 'files' | 'defaults' | 'reading'>;
+
+function textsOfGraph(
+  source: string,
+  { reader, tokenTypes }: Extract<GraphStart['reads'], { kind: 'texts' }>,
+  width: number,
+  { maxLength }: CandidateOptions,
+): OfGraph {
+  refuseLonger(source, reader.maxLength, maxLength);
+  const files = readingAtMost(reader.files, maxLength);
   return {
-    name: start.source,
-    forms,
-    features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: start.tokenTypes }, tokenizer),
-    files: { 'config.json': json(start.config), ...files },
-    defaults: { ...FINE_TUNING, learningRate: fineTuningRate(forms.features) },
-    reading: { tokenizer, maxLength, files },
-    output: forms.output,
-    head: forms.head,
-    ...(freezeBackbone && headAlone(forms.head)),
-    initialized: forms.initialized,
+    features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes }, reader.tokenizer),
+    files,
+    defaults: { ...FINE_TUNING, learningRate: fineTuningRate(width) },
+    reading: { tokenizer: reader.tokenizer, maxLength, files },
   };
+}
+
+function refuseLonger(source: string, most: number, maxLength: number): void {
+  if (maxLength <= most) return;
+  throw new LatheError('usage', `--max-length: "${source}" reads ${most} tokens, got ${maxLength}`);
 }
 
 /** A head on features is small and quickly trained, and takes larger steps than a model that is to be kept. */

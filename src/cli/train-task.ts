@@ -242,7 +242,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   };
   const written = await writePackage(plan.out, contents);
   if (candidate.adapters !== undefined && plan.model !== undefined) {
-    const { model: source, maxLength, dropout } = plan;
+    const { model: source, maxLength, imageSize, dropout } = plan;
     const folder = join(runFolder, 'adapter');
     await writeAdapter(
       folder,
@@ -251,6 +251,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
         model: { source, tokenizer, head, sha256: hashOfAdapted(made.forms.model, candidate.adapters) },
         labels: [...labels],
         maxLength,
+        imageSize,
         dropout,
         seed: shared.seed,
         adapters: [...candidate.adapters],

@@ -30,7 +30,7 @@ export default defineCommand({
   files: ({ adapter, out }) => ({ reads: [adapter], writes: [out] }),
   async run({ adapter: folder, out, model: elsewhere }, terminal) {
     const { description, trained } = await readAdapter(folder);
-    const { model, labels, maxLength, dropout, seed, adapters, manifest, readme } = description;
+    const { model, labels, maxLength, imageSize, dropout, seed, adapters, manifest, readme } = description;
     const task = TRAINABLE_TASKS[description.task];
     const source = elsewhere ?? model.source;
     const { tokenizer, head } = model;
@@ -39,6 +39,7 @@ export default defineCommand({
       task,
       labels,
       maxLength,
+      imageSize,
       dropout,
       seed,
       texts: [],

@@ -98,9 +98,14 @@ function folderAbout(modelFile: string, root: string): string {
   return above !== undefined && !has(own) && has(above) ? above : own;
 }
 
-/** The parsed config.json of a folder, or undefined without one. Throws 'corrupt' for one that is no JSON object. */
-export async function readConfig(folder: string): Promise<HuggingFaceConfig | undefined> {
-  const path = join(folder, 'config.json');
+/** The parsed config.json of a folder, or undefined without one. */
+export function readConfig(folder: string): Promise<HuggingFaceConfig | undefined> {
+  return readJson(folder, 'config.json');
+}
+
+/** A parsed JSON file of a folder, or undefined without it. Throws 'corrupt' for one that is no JSON object. */
+export async function readJson(folder: string, file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const path = join(folder, file);
   if (!existsSync(path)) return undefined;
   let content: unknown;
   try {
@@ -110,7 +115,7 @@ export async function readConfig(folder: string): Promise<HuggingFaceConfig | un
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content))
     throw new LatheError('corrupt', `${path}: expected a JSON object`);
-  return content as HuggingFaceConfig;
+  return content as Readonly<Record<string, unknown>>;
 }
 
 /** The two files of a tokenizer; the second may be missing. Throws 'not-found' that begins with `source`. */

@@ -24,16 +24,19 @@ export async function openStart(source: string, options: StartOptions, terminal:
 /** A package is of an architecture that Lathe builds, or of a graph that came from elsewhere. */
 async function fromPackage(found: ModelFiles, options: StartOptions): Promise<Start> {
   const opened = await openPackage(found.folder);
-  if (opened.manifest.pipeline.features.kind !== 'tokens') {
+  const graph = { ...found, modelFile: opened.modelPath() };
+  const { kind } = opened.manifest.pipeline.features;
+  if (kind === 'n-grams') {
     throw new LatheError(
       'unsupported',
       `"${found.source}" is a linear model: only transformers can be the start of a task`,
     );
   }
+  if (kind === 'image') return graphStart(graph, options);
   const { initializers } = (await readModel(opened.modelPath(), { loadExternalData: false })).graph;
   return isBuilt(await readConfig(found.folder), initializers)
     ? architectureStart(found, options)
-    : graphStart({ ...found, modelFile: opened.modelPath() }, options);
+    : graphStart(graph, options);
 }
 
 /** Whether Lathe builds the graph with these parameters from this configuration: exporters name parameters otherwise. */
