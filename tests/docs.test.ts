@@ -7,6 +7,7 @@ const ROOT = new URL('../', import.meta.url);
 const DOCUMENTS = [
   'README.md',
   'examples/spam/README.md',
+  'examples/digits/README.md',
   ...readdirSync(fileURLToPath(new URL('docs', ROOT)), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
     .map((path) => `docs/${path.replaceAll('\\', '/')}`),

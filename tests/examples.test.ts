@@ -58,7 +58,13 @@ describe('examples', () => {
 
   it('are there', () => {
     const documents = new Set(EXAMPLES.map(({ document }) => document));
-    expect([...documents].sort()).toEqual(['README.md', 'docs/graph.md', 'docs/guide.md', 'docs/zoo.md']);
+    expect([...documents].sort()).toEqual([
+      'README.md',
+      'docs/fine-tuning.md',
+      'docs/graph.md',
+      'docs/guide.md',
+      'docs/zoo.md',
+    ]);
   });
 
   it('are right in their types', () => {
