@@ -98,7 +98,7 @@ describe.each([
     expect(opsetOf(given)).toBe(operatorSet);
     const prepared = inferShapes(prepareModel(given), { inputs: { x: { dtype: 'float32', shape: dims } } }).model;
     const parameters = trainableParameters(prepared);
-    const withLoss = withSquares(prepared);
+    const withLoss = withSquares(trainingForm(prepared));
     const squares = withLoss.graph.outputs[0]!.name;
     const results = await run(gradient(withLoss, { of: squares, withRespectTo: parameters }), { x: noise(dims) });
     const norms = parameters.map((name) => normOf(results[`${name}_grad`]!));
