@@ -12,6 +12,7 @@ import {
   PRESETS,
   type Preset,
   presetConfig,
+  withDropout,
 } from '../nn/index.ts';
 import {
   coveredText,
@@ -141,7 +142,7 @@ export function startedCandidate(start: Start, options: CandidateOptions): Candi
     initialized: forms.initialized,
     ...reading,
     files: { 'config.json': json(start.config), ...reading.files },
-    ...(freezeBackbone && headAlone(forms.head)),
+    ...(freezeBackbone && headAlone(forms.head, options.task)),
   };
 }
 
@@ -150,7 +151,7 @@ function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): 
   const { tokenizer } = start.reader;
   refuseLonger(start.source, start.reader.maxLength, maxLength);
   const files = readingAtMost(start.reader.files, maxLength);
-  const config = { ...start.config, hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout };
+  const config = withDropout(start.config, modelTypeOf(start.config), dropout);
   const { tokenTypes, hidden } = encoderSettings(config, modelTypeOf(config));
   return {
     name: start.source,
@@ -160,7 +161,7 @@ function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): 
     defaults: { ...FINE_TUNING, learningRate: fineTuningRate(hidden) },
     reading: { tokenizer, maxLength, files },
     head: start.head,
-    ...(freezeBackbone && headAlone(start.head)),
+    ...(freezeBackbone && headAlone(start.head, task)),
     initialized: start.initialized,
   };
 }
@@ -190,7 +191,12 @@ function refuseLonger(source: string, most: number, maxLength: number): void {
 }
 
 /** A head on features is small and quickly trained, and takes larger steps than a model that is to be kept. */
-function headAlone(head: readonly string[]): Pick<Candidate, 'trainable' | 'defaults'> {
+function headAlone(head: readonly string[], { task }: TrainableTask): Pick<Candidate, 'trainable' | 'defaults'> {
+  if (head.length === 0) {
+    throw new LatheError('usage', `--freeze-backbone: a model for ${task.name} has no head to train`, {
+      hint: 'Leave it out, or train adapters with --lora.',
+    });
+  }
   return { trainable: head, defaults: { ...FINE_TUNING, learningRate: 3e-3, epochs: 30, patience: 5 } };
 }
 

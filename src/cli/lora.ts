@@ -49,12 +49,18 @@ export function adaptForms(forms: Forms, head: readonly string[], settings: Lora
   const possible = adaptableWeights(validation).filter(
     (name) => parameters.has(name) && !head.includes(name) && inPackage.has(name),
   );
-  if (possible.length === 0) {
-    throw new LatheError('usage', '--lora: the model has no weight of MatMul or Gemm beside its head', {
-      hint: 'Train all of it, or its head alone with --freeze-backbone.',
-    });
+  // Two token types are no more than a rank of two: what is smaller than its adapter is left as it is.
+  const larger = possible.filter((name) => Math.min(...inPackage.get(name)!.dims) > rank);
+  if ((target === undefined ? larger : possible).length === 0) {
+    throw new LatheError(
+      'usage',
+      `--lora: the model has no weight of MatMul or Gemm of more than ${rank} rows beside its head`,
+      {
+        hint: 'Train all of it, or its head alone with --freeze-backbone.',
+      },
+    );
   }
-  const weights = target === undefined ? possible : [...matching(possible, [target], '--lora target')];
+  const weights = target === undefined ? larger : [...matching(possible, [target], '--lora target')];
   const options = { rank, ...(alpha !== undefined && { alpha }), weights, seed };
   const { model: adapted, adapters } = withAdapters(validation, options);
   const { model: training } = withAdapters(liftConstants(forms.trainingForm).model, options);

@@ -35,7 +35,7 @@ import { adaptForms, type LoraSettings } from './lora.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
 import { settingsRecord } from './settings-record.ts';
-import { openStart } from './start/start.ts';
+import { openStart, type Start } from './start/start.ts';
 import type { Terminal } from './terminal.ts';
 import { versions } from './versions.ts';
 
@@ -97,8 +97,8 @@ interface Splits {
 }
 
 /** From prepared data to a package with its evaluation and report. */
-export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<TrainedTask> {
-  const { task, dataset, runFolder } = plan;
+export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<TrainedTask> {
+  const { task, dataset, runFolder } = asked;
   const { columns, target } = dataset.facts;
   const labelled = task.task.target !== 'none';
   const labels = labelled ? dataset.facts.labels : [];
@@ -108,14 +108,14 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     test: await readExamples(dataset, 'test', { labelled }),
   };
   task.check?.(splits.train, labels);
-  const positive = plan.positive ?? task.positive?.(splits.train, labels);
-  const keeping = plan.freezeBackbone === true ? '--freeze-backbone' : plan.lora === undefined ? undefined : '--lora';
-  if (keeping !== undefined && plan.model === undefined) {
+  const positive = asked.positive ?? task.positive?.(splits.train, labels);
+  const keeping = asked.freezeBackbone === true ? '--freeze-backbone' : asked.lora === undefined ? undefined : '--lora';
+  if (keeping !== undefined && asked.model === undefined) {
     throw new LatheError('usage', `${keeping}: a model from scratch has nothing to keep`, {
       hint: 'Name what to begin with: --model SOURCE.',
     });
   }
-  if (plan.lora !== undefined && plan.freezeBackbone === true) {
+  if (asked.lora !== undefined && asked.freezeBackbone === true) {
     throw new LatheError('usage', '--lora and --freeze-backbone: adapters change what the other keeps', {
       hint: 'Choose one of them.',
     });
@@ -123,12 +123,13 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
   if (positive !== undefined && !labels.includes(positive)) {
     throw new LatheError('usage', `--positive: there is no label "${positive}"; the labels are ${labels.join(', ')}`);
   }
-  if (!plan.resume) await rm(join(runFolder, 'checkpoints'), { recursive: true, force: true });
+  if (!asked.resume) await rm(join(runFolder, 'checkpoints'), { recursive: true, force: true });
   await mkdir(runFolder, { recursive: true });
 
-  const { tokenizer, head } = plan;
+  const { tokenizer, head } = asked;
   const start =
-    plan.model === undefined ? undefined : await openStart(plan.model, { task, labels, tokenizer, head }, terminal);
+    asked.model === undefined ? undefined : await openStart(asked.model, { task, labels, tokenizer, head }, terminal);
+  const plan = pooledAsBefore(asked, start);
   const learning = terminal.progress(
     start !== undefined
       ? `reading ${plan.model}`
@@ -148,7 +149,7 @@ export async function trainTask(plan: TrainPlan, terminal: Terminal): Promise<Tr
     vocabularySize: plan.vocabularySize,
     lowercase: plan.lowercase,
     dropout: plan.dropout,
-    settings: task.task.settings.parse(plan.taskSettings ?? {}),
+    settings: settingsOf(plan),
     seed: plan.settings.seed ?? DEFAULT_SETTINGS.seed,
   };
   const made = makeCandidate(plan.arch, {
@@ -470,6 +471,13 @@ async function evaluateModel(
 }
 
 /** Settings of the processing behind the model. */
+/** Embeddings go on with the pooling that the start was trained with, where nothing else is asked for. */
+function pooledAsBefore(plan: TrainPlan, start: Start | undefined): TrainPlan {
+  const pooling = start?.kind === 'architecture' ? start.pooling : undefined;
+  if (pooling === undefined || !plan.task.task.settings.safeParse({ pooling }).success) return plan;
+  return { ...plan, taskSettings: { pooling, ...plan.taskSettings } };
+}
+
 function settingsOf({ task, dataset, taskSettings }: TrainPlan): Readonly<Record<string, unknown>> {
   return task.task.settings.parse({ ...task.settings?.(dataset.facts.target), ...taskSettings });
 }

@@ -38,7 +38,13 @@ export {
 export { parameter } from './parameter.ts';
 export { trainingForm } from './training-form.ts';
 export { ARCHITECTURES, type Architecture, type Head, type HeadStep } from './transformer/architectures.ts';
-export { type EncoderSettings, encoderSettings, type HuggingFaceConfig, type ModelType } from './transformer/config.ts';
+export {
+  type EncoderSettings,
+  encoderSettings,
+  type HuggingFaceConfig,
+  type ModelType,
+  withDropout,
+} from './transformer/config.ts';
 export {
   albert,
   bert,

@@ -193,13 +193,27 @@ describe('embeddings of texts', () => {
     const [pair] = await predict('search', 'the cat', '--text-pair', 'a dog');
     const product = one!.embedding.reduce((sum, value, at) => sum + value * other!.embedding[at]!, 0);
     expect(pair!.similarity).toBeCloseTo(product, 6);
-  });
+  }, 120_000);
 
   it('say how alike two texts are, learned from pairs with a number', async () => {
-    const trained = await run(`train --data alike.csv --task sentence-similarity ${settings} --out alike`);
+    const begun = '--model search --max-length 16 --epochs 1';
+    const trained = await run(`train --data alike.csv --task sentence-similarity ${begun} --out alike`);
+    // Pooled as the model that it began with.
+    const manifest = JSON.parse(readFileSync(join(folder, 'alike', 'lathe.json'), 'utf8'));
+    expect(manifest.pipeline.settings.pooling).toBe('max');
     expect(Object.keys(trained.metrics)).toEqual(['spearman', 'pearson']);
     expect((await run('evaluate alike --data alike.csv --split test')).metrics).toEqual(trained.metrics);
     expect((await predict('alike', 'the cat', '--text-pair', 'the cat'))[0]!.similarity).toBeCloseTo(1, 9);
+  }, 120_000);
+
+  it('have no head that could be trained alone', async () => {
+    const ended = await lathe(
+      folder,
+      'train --data alike.csv --task sentence-similarity --model search --max-length 16 --freeze-backbone --out x'.split(
+        ' ',
+      ),
+    );
+    expect([ended.code, ended.stderr]).toEqual([2, expect.stringMatching(/sentence-similarity has no head to train/)]);
   });
 
   it('are not pooled for tasks that have none', async () => {
@@ -274,6 +288,11 @@ describe('masked words', () => {
       if (!name.startsWith('bert.')) continue;
       expect(numbersOf(tensorOf(after!.get(name)!)), name).toEqual(numbersOf(tensorOf(value)));
     }
+  });
+
+  it('have adapters beside all weights that are larger than these', async () => {
+    const args = 'train --data animals.csv --model words --lora rank=2 --epochs 1 --max-length 24 --no-baseline';
+    await run(`${args} --out adapted`);
   });
 
   it('cannot be the start from a linear model', async () => {

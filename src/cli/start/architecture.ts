@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Tensor } from '../../base/index.ts';
 import { readModel, tensorOf } from '../../graph/index.ts';
 import {
@@ -7,6 +9,8 @@ import {
   labelFields,
   modelTypeOf,
   type ParameterSource,
+  POOLINGS,
+  type Pooling,
 } from '../../nn/index.ts';
 import { openPackage } from '../../pipeline/index.ts';
 import { readPretrained } from '../../zoo/index.ts';
@@ -21,6 +25,8 @@ export interface ArchitectureStart {
   readonly reader: TextReader;
   readonly config: HuggingFaceConfig;
   readonly weights: ParameterSource;
+  /** How its texts are pooled, where it is a model of sentence-transformers. */
+  readonly pooling?: Pooling;
   /** Names of the parameters of the new model that are not the encoder's, or that start anew. */
   readonly head: readonly string[];
   /** Those that start anew. */
@@ -43,12 +49,14 @@ export async function architectureStart(
   const weights = new Map([...parameters].filter(([name]) => sameHead || name.startsWith(`${architecture.base}.`)));
   const wanted = [...fromConfig(config, { head: options.task.head }).graph.initializers.keys()].filter(isParameter);
   const isNew = (name: string): boolean => !weights.has(name);
+  const pooling = await poolingOf(folder);
   return {
     kind: 'architecture',
     source,
     reader: await readText(options.tokenizer ?? folder, source, stored),
     config,
     weights,
+    ...(pooling !== undefined && { pooling }),
     head: wanted.filter((name) => isNew(name) || !name.startsWith(`${architecture.base}.`)),
     initialized: wanted.filter(isNew),
   };
@@ -70,6 +78,15 @@ async function fromCheckpoint(folder: string): Promise<[HuggingFaceConfig, Reado
   const { config, model } = await readPretrained(folder);
   const parameters = [...model.graph.initializers].filter(([name]) => isParameter(name));
   return [config, new Map(parameters.map(([name, value]) => [name, tensorOf(value)]))];
+}
+
+/** What `1_Pooling/config.json` says, in the words of any version of sentence-transformers. */
+async function poolingOf(folder: string): Promise<Pooling | undefined> {
+  const text = await readFile(join(folder, '1_Pooling', 'config.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const config = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  const flags = { mean: 'pooling_mode_mean_tokens', cls: 'pooling_mode_cls_token', max: 'pooling_mode_max_tokens' };
+  return POOLINGS.find((pooling) => config[flags[pooling]] === true || config.pooling_mode === pooling);
 }
 
 /** `config.json` with the head and the labels of another task. */

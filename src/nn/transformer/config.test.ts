@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LatheError } from '../../base/index.ts';
-import { encoderSettings, type HuggingFaceConfig, type ModelType } from './config.ts';
+import { encoderSettings, type HuggingFaceConfig, type ModelType, withDropout } from './config.ts';
 import { fromConfig } from './encoder.ts';
 import { PRESETS, presetConfig } from './presets.ts';
 
@@ -183,3 +183,11 @@ describe('presets', () => {
     expect(() => presetConfig('bert-tiny', { vocabularySize: 9, labels: ['a'] })).toThrow('two labels or more, got 1');
   });
 });
+
+it.each(['bert', 'distilbert', 'albert'] as const)(
+  'another dropout is one that the configuration of %s reads',
+  (type) => {
+    const settings = encoderSettings(withDropout({ model_type: type, vocab_size: 9 }, type, 0.3), type);
+    expect([settings.hiddenDropout, settings.attentionDropout]).toEqual([0.3, 0.3]);
+  },
+);

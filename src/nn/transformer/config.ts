@@ -244,6 +244,12 @@ export function encoderSettings(config: HuggingFaceConfig, type: ModelType): Enc
   };
 }
 
+/** The configuration with another probability of dropout in the layers, under the names that its type has for it. */
+export function withDropout(config: HuggingFaceConfig, type: ModelType, probability: number): HuggingFaceConfig {
+  const fields = [FIELDS[type].hiddenDropout.field, FIELDS[type].attentionDropout.field];
+  return { ...config, ...Object.fromEntries(fields.map((field) => [field, probability])) };
+}
+
 /** How many labels: `id2label` counts, then `num_labels`, then two. */
 function labelCount(config: HuggingFaceConfig, type: ModelType): number {
   const labels = config.id2label;
