@@ -37,7 +37,7 @@ ${rows.join('\n')}
 ## Recurrent operators
 
 \`unrollRecurrentOperators()\` writes ${Object.keys(recurrent).join(', ')} of a known length, of at most 256 steps, step by step in standard
-operators, which have gradients. Other uses (sequence_lens, clip, other activations) are refused by name.
+operators, which have gradients. Other uses (clip, layout 1, other activations) are refused by name.
 
 ## Fused operators
 

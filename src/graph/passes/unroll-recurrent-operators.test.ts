@@ -16,6 +16,8 @@ interface Use {
   readonly bias?: boolean;
   readonly states?: boolean;
   readonly peepholes?: boolean;
+  /** How long each sequence of the batch is. */
+  readonly lengths?: readonly number[];
   readonly attributes?: Attributes;
   readonly steps?: number | string;
 }
@@ -25,6 +27,8 @@ const USES: readonly Use[] = [
   { bias: true },
   { direction: 'reverse', bias: true },
   { direction: 'bidirectional', bias: true, states: true },
+  { lengths: [5, 3] },
+  { direction: 'bidirectional', bias: true, states: true, lengths: [2, 4] },
 ];
 
 type Feeds = Readonly<Record<string, Tensor>>;
@@ -49,7 +53,7 @@ function modelOf(opType: keyof typeof GATES, use: Use): { readonly model: Model;
     weight('w', [ways, rows, WIDTH]),
     weight('r', [ways, rows, HIDDEN]),
     weight('b', [ways, 2 * rows], use.bias === true),
-    undefined,
+    use.lengths && build.initializer('lengths', tensorFrom('int32', use.lengths)),
     weight('h', [ways, BATCH, HIDDEN], use.states === true),
     weight('c', [ways, BATCH, HIDDEN], lstm && use.states === true),
     weight('p', [ways, 3 * HIDDEN], use.peepholes === true),

@@ -6,10 +6,10 @@ import type { Pass } from './pass.ts';
 
 /**
  * Writes RNN, GRU and LSTM of a known sequence length (at most 256 steps) step by step in standard operators, which
- * have gradients: one or both directions, initial states, peepholes, either order of a GRU's reset.
+ * have gradients: one or both directions, sequences that end early, initial states, peepholes, either order of a GRU's reset.
  *
- * Throws LatheError('unsupported'), naming the node, for lengths that are unknown or longer, for sequence_lens, clip,
- * input_forget, layout 1, and activations other than the defaults.
+ * Throws LatheError('unsupported'), naming the node, for lengths that are unknown or longer, for clip, input_forget,
+ * layout 1, and activations other than the defaults.
  */
 export const unrollRecurrentOperators: Pass = (model) => expandNodes(model, recurrentExpansionOf);
 

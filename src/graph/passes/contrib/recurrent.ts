@@ -64,6 +64,12 @@ export const RECURRENT = {
 /** Longer sequences than this make graphs that are slow to load: a hundred nodes for every ten steps of an LSTM. */
 export const LONGEST = 256;
 
+/** One state for the rows that a condition [B, 1] holds for, another for the rest. */
+function chosen({ build }: ExpansionContext, condition: Value, a: State, b: State): State {
+  const h = build.where(condition, a.h, b.h);
+  return a.c === undefined ? { h } : { h, c: build.where(condition, a.c, b.c!) };
+}
+
 function product({ build }: ExpansionContext, h: Value, { recurrent, recurrentBias }: Weights): Value {
   const inner = build.matMul(h, recurrent);
   return recurrentBias === undefined ? inner : build.add(inner, recurrentBias);
@@ -81,7 +87,6 @@ function unrolled(gates: number, activations: readonly string[], step: Step): Ex
     if (length < 1 || length > LONGEST)
       throw context.refuse(`${length} steps, expected 1 to ${LONGEST}: shorten the sequence`);
     if (typeof size !== 'number') throw context.refuse('an unknown hidden size');
-    if (has(4)) throw context.refuse('sequence_lens');
     if (intOf(node, 'layout', 0) !== 0) throw context.refuse('layout 1');
     if (node.attributes.has('clip')) throw context.refuse('clip');
     if (intOf(node, 'input_forget', 0) !== 0) throw context.refuse('input_forget');
@@ -95,6 +100,7 @@ function unrolled(gates: number, activations: readonly string[], step: Step): Ex
     };
     const [inputWeights, recurrentWeights] = [byWay(1), byWay(2)];
     const biasesByWay = has(3) ? byWay(3) : undefined;
+    const lengths = has(4) ? build.unsqueeze(input(4), [1]) : undefined; // [B, 1]
     const initial = { h: has(5) ? byWay(5) : undefined, c: has(6) ? byWay(6) : undefined };
     const peepholesByWay = has(7) ? byWay(7) : undefined;
     const steps: Value[][] = [];
@@ -121,8 +127,11 @@ function unrolled(gates: number, activations: readonly string[], step: Step): Ex
       const hidden = new Array<Value>(length);
       for (let index = 0; index < length; index++) {
         const at = backward ? length - 1 - index : index;
-        state = step(context, build.gather(x, build.scalar(at, 'int64')), state, weights);
-        hidden[at] = build.unsqueeze(state.h, [0, 1]);
+        const next = step(context, build.gather(x, build.scalar(at, 'int64')), state, weights);
+        // Behind the end of its sequence a row keeps its state, and gives zeros.
+        const within = lengths && build.less(build.scalar(at, 'int32'), lengths);
+        hidden[at] = build.unsqueeze(within ? build.where(within, next.h, number(context, 0)) : next.h, [0, 1]);
+        state = within ? chosen(context, within, next, state) : next;
       }
       steps.push(hidden);
       last.push(state);
