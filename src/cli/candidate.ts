@@ -119,9 +119,10 @@ function isForImages(name: ArchitectureName): name is ImageArchitectureName {
 /** A model that was trained before, with the head of the task. */
 export function startedCandidate(start: Start, options: CandidateOptions): Candidate {
   if (start.kind === 'architecture') return rebuiltCandidate(start, options);
-  const { labels, freeze, freezeBatchNorm, freezeBackbone, seed } = options;
+  const { task, labels, freeze, freezeBatchNorm, freezeBackbone, seed } = options;
   const forms = graphForms(start.model, {
     classes: Math.max(1, labels.length),
+    rows: task.head === 'token-classification' ? 'tokens' : 'examples',
     keepHead: start.sameLabels,
     mask: 'attention_mask',
     seed,

@@ -167,6 +167,8 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
     terminal.say(
       `begins with ${plan.model}${anew.length > 0 ? `; new: ${[...new Set(anew)].join(', ')}` : ', its head too'}`,
     );
+    if (plan.freezeBackbone !== true && plan.lora === undefined && task.head === 'sequence-classification')
+      terminal.hint('--freeze-backbone trains the head alone, on features computed once: a first result in seconds');
   }
 
   const learned: Learning = { ...plan, positive, labels };

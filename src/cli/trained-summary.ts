@@ -39,6 +39,8 @@ export function showTrained(
   }
   terminal.say(`\nPackage: ${written.folder}\nReport:  ${reportPath}`);
   terminal.hint(`lathe predict ${written.folder} ${isOfImages ? 'IMAGE.png' : '"a text"'}`);
+  if (written.manifest.lineage.settings.freezeBackbone === true)
+    terminal.hint('the same without --freeze-backbone trains all of it: that takes longer, and is often better');
   return {
     package: written.folder,
     report: reportPath,

@@ -15,8 +15,10 @@ import { type Initialization, initialize } from './initialization.ts';
 export interface AttachHeadOptions {
   /** How many the head tells apart. */
   readonly classes: number;
-  /** The value that it reads: float32 [batch, features], or [batch, sequence, features], of which it takes the mean. */
+  /** The value that it reads: float32 [batch, features] or [batch, sequence, features]. */
   readonly output: string;
+  /** Of a sequence, one answer, from the mean of its places (default), or one for each of them. */
+  readonly rows?: 'examples' | 'tokens';
   /** The input, int64 [batch, sequence], that says which places of the sequence count. */
   readonly mask?: string;
   /** Of the initialization; default 0. */
@@ -24,11 +26,15 @@ export interface AttachHeadOptions {
 }
 
 /**
- * The model with a linear layer on features that one of its outputs gives: `logits` float32 [batch, classes] is its only
- * output then, `classifier.weight` [classes, features] and `classifier.bias` are new, initialized as those of `replaceHead`.
- * Throws LatheError('unsupported') for features of another shape, and before operator set 13.
+ * The model with a linear layer on features that one of its outputs gives. Its only output is `logits` then, float32
+ * [batch, classes], or [batch, sequence, classes] where `rows` is tokens. `classifier.weight` ([classes, features], of tokens
+ * [features, classes]) and `classifier.bias` are new, initialized as those of `replaceHead`. Throws LatheError('unsupported')
+ * for features of another shape, and before operator set 13.
  */
-export function attachHead(model: Model, { classes, output, mask, seed = 0 }: AttachHeadOptions): Model {
+export function attachHead(
+  model: Model,
+  { classes, output, rows = 'examples', mask, seed = 0 }: AttachHeadOptions,
+): Model {
   const { graph } = model;
   const type = inferTypes(model).get(output)?.type;
   const shape = type?.kind === 'tensor' && type.dtype === 'float32' ? type.shape : undefined;
@@ -42,22 +48,26 @@ export function attachHead(model: Model, { classes, output, mask, seed = 0 }: At
   const opset = opsetOf(model) ?? 0;
   const names = new GraphBuilder({ opset, extending: graph });
   const build = new GraphBuilder({ opset, extending: graph });
-  const pooled = shape.length === 2 ? output : mean(build, output, mask);
+  const each = rows === 'tokens' && shape.length === 3;
+  const pooled = shape.length === 2 || each ? output : mean(build, output, mask);
   const parameter = (wanted: string, dims: readonly number[], initialization: Initialization): Value => {
     const name = names.unique(wanted);
     return build.initializer(name, initialize(name, dims, initialization, seed));
   };
-  const weight = parameter('classifier.weight', [classes, features], { normal: 1 / Math.sqrt(3 * features) });
+  const weight = parameter('classifier.weight', each ? [features, classes] : [classes, features], {
+    normal: 1 / Math.sqrt(3 * features),
+  });
   const bias = parameter('classifier.bias', [classes], 'zeros');
   const logits = names.unique('logits');
-  build.op('Gemm', [pooled, weight, bias], { transB: int(1) }, logits);
+  if (each) build.op('Add', [build.matMul(pooled, weight), bias], {}, logits);
+  else build.op('Gemm', [pooled, weight, bias], { transB: int(1) }, logits);
   return removeDeadNodes({
     ...model,
     graph: {
       ...graph,
       nodes: [...graph.nodes, ...build.nodes],
       initializers: new Map([...graph.initializers, ...build.initializers]),
-      outputs: [tensorInfo(logits, { dtype: 'float32', shape: [shape[0]!, classes] })],
+      outputs: [tensorInfo(logits, { dtype: 'float32', shape: [...shape.slice(0, each ? 2 : 1), classes] })],
     },
   }).model;
 }

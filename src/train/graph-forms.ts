@@ -6,8 +6,10 @@ import type { Forms } from './tasks/trainable-task.ts';
 import { trainableParameters } from './trainable.ts';
 
 export interface GraphFormsOptions {
-  /** How many values the head gives for an example. */
+  /** How many values the head gives. */
   readonly classes: number;
+  /** What the head answers for: an example (default), or each token of one. */
+  readonly rows?: 'examples' | 'tokens';
   /** The output that the head computes. Default: the only one, `logits`, or `last_hidden_state`. */
   readonly head?: string;
   /** The head's parameters stay as they are where it has as many classes. Default false: it starts anew. */
@@ -78,7 +80,7 @@ interface Headed {
 /** Outputs that a head is put on where the user names none. */
 const USUAL_OUTPUTS = ['logits', 'last_hidden_state'];
 
-function withHead(model: Model, { classes, head, mask, seed = 0 }: GraphFormsOptions): Headed {
+function withHead(model: Model, { classes, rows = 'examples', head, mask, seed = 0 }: GraphFormsOptions): Headed {
   const names = model.graph.outputs.map(({ name }) => name);
   const output = head ?? (names.length === 1 ? names[0]! : USUAL_OUTPUTS.find((name) => names.includes(name)));
   if (output === undefined || !names.includes(output)) {
@@ -92,7 +94,7 @@ function withHead(model: Model, { classes, head, mask, seed = 0 }: GraphFormsOpt
   }
   const attached = (): Headed => {
     const supported = (opsetOf(model) ?? 0) >= 13 ? model : prepareModel(model);
-    const result = attachHead(supported, { classes, output, seed, ...(mask !== undefined && { mask }) });
+    const result = attachHead(supported, { classes, output, rows, seed, ...(mask !== undefined && { mask }) });
     return { model: result, output: result.graph.outputs[0]!.name };
   };
   let replaced: Model;
@@ -104,13 +106,13 @@ function withHead(model: Model, { classes, head, mask, seed = 0 }: GraphFormsOpt
     throw error;
   }
   const type = inferTypes(replaced).get(output)?.type;
-  if (type?.kind !== 'tensor' || type.shape === undefined || type.shape.length === 2) {
-    return { model: replaced, output };
-  }
-  if (type.shape.length === 3 && output !== 'logits') return attached();
+  const rank = type?.kind === 'tensor' ? type.shape?.length : undefined;
+  const wanted = rows === 'examples' ? 2 : 3;
+  if (rank === undefined || rank === wanted) return { model: replaced, output };
+  if (rows === 'examples' && rank === 3 && output !== 'logits') return attached();
   throw new LatheError(
     'unsupported',
-    `a new head: output "${output}" is ${formatType(type)}, expected one row of logits an example: [batch, classes]`,
+    `a new head: output "${output}" is ${formatType(type!)}, expected logits ${rows === 'examples' ? '[batch, classes]' : '[batch, sequence, classes]'}`,
     { hint: 'Name another output with --head, or export the model for feature extraction.' },
   );
 }

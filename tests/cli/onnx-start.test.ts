@@ -1,10 +1,11 @@
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { decodeSafetensors, numbersOf, type Tensor, tensorFrom } from '../../src/base/index.ts';
 import { GraphBuilder, type Model, readModel, tensorOf, writeModel } from '../../src/graph/index.ts';
 import { openSession } from '../../src/runtime/index.ts';
+import { standInHub } from '../zoo/stand-in-hub.ts';
 import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
 
 const folder = temporaryFolder();
@@ -47,7 +48,9 @@ describe('an ONNX file that an exporter wrote', { timeout: 180_000 }, () => {
   it('is trained with a new head: the graph stays as it is, with other values', async () => {
     const ended = await train('--model optimum --epochs 10 --batch-size 16 --learning-rate 0.005 --patience 0 --out a');
     expect(ended.code, ended.stderr).toBe(0);
-    expect(ended.stderr).toMatch(/begins with optimum; new: model\.classifier/);
+    expect(ended.stderr).toMatch(
+      /begins with optimum; new: model\.classifier\n.*--freeze-backbone trains the head alone/,
+    );
     expect(jsonOf<{ metrics: { accuracy: number } }>(ended).metrics.accuracy).toBeGreaterThan(0.85);
     const [before, after] = await Promise.all([
       readModel(join(folder, 'optimum', 'onnx', 'model.onnx')),
@@ -131,6 +134,22 @@ describe('an ONNX file that an exporter wrote', { timeout: 180_000 }, () => {
     expect([none.code, none.stderr]).toEqual([2, expect.stringMatching(/--lora target: no parameter matches "x\*"/)]);
     const wrong = await train('--model optimum --lora 8 --out h4');
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/--lora 8: "8" is no setting of adapters/)]);
+  });
+
+  it('comes from the Hub with what stands beside it', async () => {
+    const files = ['tokenizer.json', 'tokenizer_config.json', 'config.json', 'onnx/model.onnx'];
+    const hub = await standInHub(
+      Object.fromEntries(files.map((file) => [file, new Uint8Array(readFileSync(join(folder, 'optimum', file)))])),
+    );
+    vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+    vi.stubEnv('HF_HOME', join(folder, 'home'));
+    vi.stubEnv('HF_TOKEN', '');
+    const ended = await train('--model hf:org/name --freeze-backbone --epochs 1 --out i');
+    vi.unstubAllEnvs();
+    await hub.close();
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(ended.stderr).toMatch(/hf:org\/name: 3 files to fetch.*begins with hf:org\/name; new: model\.classifier/s);
+    expect(ended.stderr).toMatch(/without --freeze-backbone trains all of it/);
   });
 
   it('needs a tokenizer, which may stand elsewhere', async () => {

@@ -52,7 +52,7 @@ export async function graphStart(
   options: StartOptions,
 ): Promise<GraphStart> {
   const { task, labels } = options;
-  if (task.head !== 'sequence-classification') {
+  if (task.head !== 'sequence-classification' && task.head !== 'token-classification') {
     throw new LatheError('unsupported', `"${source}": an ONNX file cannot be the start of ${task.task.name}`, {
       hint: 'Begin with a package or a checkpoint: config.json with model.safetensors.',
     });
