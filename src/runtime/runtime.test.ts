@@ -79,6 +79,23 @@ describe('a session', () => {
         data: memory.subarray(from, from + 4),
       });
       await expect(session.run({ a: view(0), b: B }, { into: { sum: view(2) } })).rejects.toThrow(problem);
+      await expect(session.run({ a: view(2), b: B }, { into: { sum: view(0) } })).rejects.toThrow(problem);
+    }));
+
+  it('writes beside what it reads in the same memory', () =>
+    withSession(twoOutputs(), async (session) => {
+      const memory = Float32Array.from([1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8]);
+      const view = (from: number): Tensor => ({
+        dtype: 'float32',
+        dims: [2, 2],
+        data: memory.subarray(from, from + 4),
+      });
+      const [a, between, b] = [view(0), view(4), view(8)];
+      await session.run({ a, b }, { into: { sum: between } });
+      expect([...memory.subarray(4, 8)]).toEqual([6, 8, 10, 12]);
+      for (const from of [3, 5]) {
+        await expect(session.run({ a, b }, { into: { sum: view(from) } })).rejects.toThrow('would be written over');
+      }
     }));
 
   it('tells the shapes that a run failed with', () =>

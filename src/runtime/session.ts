@@ -101,9 +101,9 @@ function wrap(ort: typeof import('onnxruntime-node'), native: InferenceSession):
       for (const [name, tensor] of Object.entries(into)) {
         if (!outputs.has(name))
           throw new LatheError('not-found', `the model has no output "${name}"; it has ${list(outputs.keys())}`);
-        refuseAlias(name, tensor, feeds);
         fetches[name] = toNative(ort, tensor);
       }
+      refuseAliases(into, feeds);
       const nativeFeeds: Record<string, OrtTensor> = {};
       for (const [name, tensor] of Object.entries(feeds)) nativeFeeds[name] = toNative(ort, tensor);
       let results: InferenceSession.OnnxValueMapType;
@@ -165,23 +165,53 @@ function checkFeeds(inputs: ReadonlyMap<string, TensorType>, feeds: Readonly<Rec
   }
 }
 
-/** ONNX Runtime would compute from memory that it is overwriting, and say nothing. */
-function refuseAlias(output: string, target: Tensor, feeds: Readonly<Record<string, Tensor>>): void {
-  if (!ArrayBuffer.isView(target.data)) return;
-  const begin = target.data.byteOffset;
-  const end = begin + target.data.byteLength;
+/** The memory that feeds lie in: of each buffer, where they begin, and how far those up to there reach. */
+interface ReadRange {
+  readonly begin: number;
+  readonly reach: number;
+  readonly name: string;
+}
+
+/** ONNX Runtime would compute from memory that it is overwriting, and say nothing. A step of training has hundreds of each. */
+function refuseAliases(into: Readonly<Record<string, Tensor>>, feeds: Readonly<Record<string, Tensor>>): void {
+  const read = new Map<ArrayBufferLike, ReadRange[]>();
   for (const [name, { data }] of Object.entries(feeds)) {
-    if (
-      ArrayBuffer.isView(data) &&
-      data.buffer === target.data.buffer &&
-      data.byteOffset < end &&
-      begin < data.byteOffset + data.byteLength
-    ) {
-      throw new LatheError('internal', `output "${output}" would be written over the memory of input "${name}"`, {
-        hint: 'Use two buffers and swap them.',
-      });
-    }
+    if (!ArrayBuffer.isView(data)) continue;
+    const range = { begin: data.byteOffset, reach: data.byteOffset + data.byteLength, name };
+    const ranges = read.get(data.buffer);
+    if (ranges === undefined) read.set(data.buffer, [range]);
+    else ranges.push(range);
   }
+  for (const [buffer, ranges] of read) {
+    ranges.sort((a, b) => a.begin - b.begin);
+    let furthest = ranges[0]!;
+    read.set(
+      buffer,
+      ranges.map((range) => {
+        if (range.reach > furthest.reach) furthest = range;
+        return { begin: range.begin, reach: furthest.reach, name: furthest.name };
+      }),
+    );
+  }
+  for (const [output, { data }] of Object.entries(into)) {
+    if (!ArrayBuffer.isView(data)) continue;
+    const over = furthestBefore(read.get(data.buffer) ?? [], data.byteOffset + data.byteLength);
+    if (over === undefined || over.reach <= data.byteOffset) continue;
+    throw new LatheError('internal', `output "${output}" would be written over the memory of input "${over.name}"`, {
+      hint: 'Use two buffers and swap them.',
+    });
+  }
+}
+
+/** The last of the ranges that begin before `end`; they are in the order of their beginnings. */
+function furthestBefore(ranges: readonly ReadRange[], end: number): ReadRange | undefined {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ranges[middle]!.begin < end) low = middle + 1;
+    else high = middle;
+  }
+  return ranges[low - 1];
 }
 
 function toNative(ort: typeof import('onnxruntime-node'), { dtype, data, dims }: Tensor): OrtTensor {
