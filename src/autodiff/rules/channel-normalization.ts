@@ -67,15 +67,23 @@ interface Channels {
   readonly sum: (value: Value) => Value;
 }
 
+/** Up to how many elements of a channel ONNX Runtime is slow to broadcast one number over them. */
+const FEW_ELEMENTS = 16;
+
 function channelsOf(context: GradientContext): Channels {
   const { build } = context;
-  const rank = context.shapeOf(context.input(0)).length;
+  const shape = context.shapeOf(context.input(0));
+  const rank = shape.length;
   if (rank < 2) throw context.unsupported('its input has no axis of channels');
   const others = Array.from({ length: rank - 2 }, (_, axis) => axis + 1);
   const axes = [0, ...others.map((axis) => axis + 1)];
+  const size = knownSize(shape.slice(1)) === undefined ? undefined : knownSize(shape.slice(2));
+  const few = others.length > 0 && size !== undefined && size <= FEW_ELEMENTS;
+  const alone = (parameter: Value): Value => (others.length === 0 ? parameter : build.unsqueeze(parameter, others));
   return {
     axes,
-    spread: (parameter) => (others.length === 0 ? parameter : build.unsqueeze(parameter, others)),
+    spread: (parameter) =>
+      few ? build.expand(alone(parameter), build.int64s(shape.slice(1) as readonly number[])) : alone(parameter),
     sum: (value) => build.reduceSum(value, axes, false),
   };
 }
