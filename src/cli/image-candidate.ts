@@ -80,7 +80,9 @@ function usualPreprocessor(channels: 1 | 3, size: { readonly height: number; rea
     do_normalize: true,
     image_mean: new Array<number>(channels).fill(0.5),
     image_std: new Array<number>(channels).fill(0.5),
-    ...(channels === 3 ? { do_convert_rgb: true } : { do_convert_grayscale: true }),
+    // The second is a word of transformers.js alone.
+    do_convert_rgb: channels === 3,
+    ...(channels === 1 && { do_convert_grayscale: true }),
   };
 }
 

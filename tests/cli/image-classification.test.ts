@@ -29,7 +29,7 @@ describe('from a folder of images to a package that predicts', () => {
   beforeAll(async () => {
     await writeDigits(join(folder, 'digits'), { each: 100, digits: [0, 1, 7] });
     trained = await run('train', '--data', 'digits', '--epochs', '8', '--out', 'model', '--threads', '1');
-  }, 120_000);
+  }, 300_000);
 
   it('real digits are told apart', () => {
     expect(trained.task).toBe('image-classification');
@@ -79,6 +79,21 @@ describe('from a folder of images to a package that predicts', () => {
       expect(top[0]).toEqual({ label, score });
     }
     expect(Math.abs(predictions[0]!.score - predictions[1]!.score)).toBeLessThan(0.2);
+  });
+
+  it('transformers.js opens the package untouched, and says the same', async () => {
+    const { env, pipeline, RawImage } = await import('@huggingface/transformers');
+    Object.assign(env, { localModelPath: folder, allowRemoteModels: false, useFSCache: false });
+    const classify = await pipeline('image-classification', 'model', { dtype: 'fp32' });
+    const file = join(folder, 'digits', '1', '0007.png');
+    const theirs = await classify(await RawImage.read(file), { top_k: 3 });
+    await classify.dispose();
+    const ours = await run<{ predictions: { top: { label: string; score: number }[] }[] }>('predict', 'model', file);
+    const { top } = ours.predictions[0]!;
+    for (const [place, { label, score }] of [theirs].flat(2).entries()) {
+      expect(label).toBe(top[place]!.label);
+      expect(Math.abs(score - top[place]!.score)).toBeLessThan(1e-4);
+    }
   });
 
   it.each([
