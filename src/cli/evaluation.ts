@@ -33,6 +33,12 @@ export async function evaluate(
   const seconds = (performance.now() - started) / 1000;
   // Labels that the model does not know are refused with the place of the row.
   task.targets(examples, readings.encoded, pipeline.labels, where);
-  const judged: Judged<unknown> = { examples, readings, labels: pipeline.labels, positive };
+  const judged: Judged<unknown> = {
+    examples,
+    readings,
+    labels: pipeline.labels,
+    positive,
+    answers: () => pipeline.answers(examples, readings),
+  };
   return { ...judged, report: task.report(judged, { seed }), examplesPerSecond: examples.length / seconds };
 }

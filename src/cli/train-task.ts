@@ -139,6 +139,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
           ? 'building the model'
           : 'training the tokenizer',
   );
+  const taskSettings = settingsOf(plan, splits.train);
   const shared = {
     task,
     labels,
@@ -149,7 +150,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
     vocabularySize: plan.vocabularySize,
     lowercase: plan.lowercase,
     dropout: plan.dropout,
-    settings: settingsOf(plan),
+    settings: taskSettings,
     seed: plan.settings.seed ?? DEFAULT_SETTINGS.seed,
   };
   const made = makeCandidate(plan.arch, {
@@ -171,7 +172,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
       terminal.hint('--freeze-backbone trains the head alone, on features computed once: a first result in seconds');
   }
 
-  const learned: Learning = { ...plan, positive, labels };
+  const learned: Learning = { ...plan, positive, labels, taskSettings };
   const trained = await trainCandidate(
     candidate,
     splits,
@@ -179,7 +180,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
     { runFolder, settings: plan.settings, resume: plan.resume },
     terminal,
   );
-  const pipelineSpec = pipelineOf(plan, candidate);
+  const pipelineSpec = pipelineOf(learned, candidate);
   const evaluated = await evaluateModel(trained.model, candidate, pipelineSpec, learned, splits.test);
 
   let baseline: TrainedTask['baseline'];
@@ -193,7 +194,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
       { runFolder: folder, settings: { seed: shared.seed, threads: plan.settings.threads ?? 0 }, resume: false },
       terminal,
     );
-    const answers = await evaluateModel(model, linear, pipelineOf(plan, linear), learned, splits.test);
+    const answers = await evaluateModel(model, linear, pipelineOf(learned, linear), learned, splits.test);
     const comparison = task.compare?.(evaluated, answers, 0);
     baseline = { evaluated: answers, ...(comparison && { comparison }) };
   }
@@ -282,6 +283,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
 
 /** What all models of a plan are trained and measured for. */
 interface Learning extends TrainPlan {
+  readonly taskSettings: Readonly<Record<string, unknown>>;
   readonly labels: readonly string[];
 }
 
@@ -326,7 +328,7 @@ async function trainCandidate(
   const encode = async (split: 'train' | 'validation'): Promise<EncodedExamples> => {
     const examples = splits[split];
     const encoded = await (task.encode ?? task.task.encode)(features, examples, {
-      settings: settingsOf(plan),
+      settings: plan.taskSettings,
       onProgress: (done) => encoding.update(done, examples.length),
       file: inputFile(split),
     });
@@ -371,7 +373,7 @@ async function trainEncoded(
     trainingForm: training.forms.trainingForm,
     loss: task.loss({ examples, labels, labelSmoothing, classWeights }),
     objective: task.objective(labels, positive),
-    ...(output !== undefined && { predictions: output }),
+    ...((task.predictions ?? output) !== undefined && { predictions: task.predictions ?? output! }),
     ...(batchSteps && { batchSteps }),
     ...(trainable && { trainable }),
     data: training.data,
@@ -472,7 +474,6 @@ async function evaluateModel(
   }
 }
 
-/** Settings of the processing behind the model. */
 /** Embeddings go on with the pooling that the start was trained with, where nothing else is asked for. */
 function pooledAsBefore(plan: TrainPlan, start: Start | undefined): TrainPlan {
   const pooling = start?.kind === 'architecture' ? start.pooling : undefined;
@@ -480,11 +481,15 @@ function pooledAsBefore(plan: TrainPlan, start: Start | undefined): TrainPlan {
   return { ...plan, taskSettings: { pooling, ...plan.taskSettings } };
 }
 
-function settingsOf({ task, dataset, taskSettings }: TrainPlan): Readonly<Record<string, unknown>> {
-  return task.task.settings.parse({ ...task.settings?.(dataset.facts.target), ...taskSettings });
+/** Settings of the processing behind the model. */
+function settingsOf(
+  { task, taskSettings }: TrainPlan,
+  examples: readonly Example[],
+): Readonly<Record<string, unknown>> {
+  return task.task.settings.parse({ ...task.settings?.(examples), ...taskSettings });
 }
 
-function pipelineOf(plan: TrainPlan, candidate: Candidate): Manifest['pipeline'] {
+function pipelineOf(plan: Learning, candidate: Candidate): Manifest['pipeline'] {
   const {
     task: { task },
     dataset,
@@ -496,7 +501,7 @@ function pipelineOf(plan: TrainPlan, candidate: Candidate): Manifest['pipeline']
       cleaning.map(({ step }) => step),
       column,
     );
-  const settings = settingsOf(plan);
+  const settings = plan.taskSettings;
   return {
     input: columns.image !== undefined ? 'image' : isMail ? 'mail' : 'text',
     steps: columns.text === undefined ? [] : stepsOf(columns.text),

@@ -38,7 +38,10 @@ export function showTrained(
     terminal.warn(`the model gives every ${nouns} the same answer: it learned nothing. Try a lower --learning-rate.`);
   }
   terminal.say(`\nPackage: ${written.folder}\nReport:  ${reportPath}`);
-  terminal.hint(`lathe predict ${written.folder} ${isOfImages ? 'IMAGE.png' : '"a text"'}`);
+  const isOfPairs = written.manifest.columns.textPair !== undefined;
+  terminal.hint(
+    `lathe predict ${written.folder} ${isOfImages ? 'IMAGE.png' : `"a text"${isOfPairs ? ' --text-pair "its second text"' : ''}`}`,
+  );
   if (written.manifest.lineage.settings.freezeBackbone === true)
     terminal.hint('the same without --freeze-backbone trains all of it: that takes longer, and is often better');
   return {

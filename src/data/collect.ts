@@ -118,10 +118,17 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   // Labels that speak of places need the text as it stands.
   const usual = target.placed ? [] : roles.images ? DEFAULT_IMAGE_CLEANING : DEFAULT_CLEANING;
   const steps = options.cleaning ?? cleaningSchema.parse(usual);
-  const readLabel = (row: Row): Row =>
-    options.target === 'classes' && roles.label !== undefined && Object.hasOwn(row, roles.label)
-      ? { ...row, [roles.label]: separated(row[roles.label]!, options.labelSeparator ?? '|') }
-      : row;
+  const readLabel = (row: Row): Row => {
+    const name = roles.label;
+    if (name === undefined || !Object.hasOwn(row, name)) return row;
+    if (options.target === 'classes') return { ...row, [name]: separated(row[name]!, options.labelSeparator ?? '|') };
+    return target.read === undefined
+      ? row
+      : { ...row, [name]: target.read(row[name]!, row, row[roles.textPair ?? roles.text]) };
+  };
+
+  // The column whose hash says where in the splits a row stands.
+  const placing = roles.images ? SHA256 : ((target.groupsPairs ? roles.textPair : undefined) ?? roles.text);
 
   const alive = growing(Uint8Array);
   const fileNames: string[] = [];
@@ -166,6 +173,7 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   const cleaning: CleaningRun = startCleaning(steps, {
     columns: { text: roles.text, label: roles.label },
     images: roles.images,
+    watchesCopies: target.groupsPairs !== true,
     sourceColumns: reader.columns,
     together,
     labelOf,
@@ -214,7 +222,7 @@ export async function collect(options: CollectOptions): Promise<Collected> {
           continue;
         }
         const split = splitNumber(row);
-        const key = duplicateKey(wordsOf(row[roles.images ? SHA256 : roles.text]!));
+        const key = duplicateKey(wordsOf(row[placing]!));
         joinGroup(row, number, split);
         numbers.push(number);
         labels.push(labelOf(row));
@@ -344,11 +352,12 @@ function resolveRoles(
   for (const step of cleaning) if (step.step === 'rename') names.add(step.to);
   const present = (name: string): string | undefined => (names.has(name) ? name : undefined);
   const images = asked.text === undefined && !names.has('text') && names.has('image') && names.has(FINGERPRINT);
+  const textPair = asked.textPair ?? target.columns?.textPair;
   const roles = {
     text: asked.text ?? target.columns?.text ?? (images ? 'image' : 'text'),
-    textPair: asked.textPair,
+    textPair,
     label: asked.label === false ? undefined : (asked.label ?? present(target.columns?.label ?? 'label')),
-    group: asked.group,
+    group: asked.group ?? (target.groupsPairs ? textPair : undefined),
     split: asked.split === false ? undefined : (asked.split ?? present('split')),
   };
   for (const [role, name] of Object.entries(roles)) {

@@ -42,7 +42,7 @@ export {
   tagPartsOf,
   tagSchemeOf,
 } from './tags.ts';
-export { type Span, TARGET_KINDS, TARGETS, type Target, type TargetKind } from './targets.ts';
+export { type Answers, type Span, TARGET_KINDS, TARGETS, type Target, type TargetKind } from './targets.ts';
 export {
   type Column,
   type ColumnType,

@@ -1,4 +1,4 @@
-import { textOf, type Value } from './row.ts';
+import { type Row, textOf, type Value } from './row.ts';
 
 /** What the cells of a label column hold, and so what can be learned from them. */
 export interface Target {
@@ -9,9 +9,13 @@ export interface Target {
   /** Whether texts are lists of words. */
   readonly words?: boolean;
   /** The usual names of its columns. Default: `text` and `label`. */
-  readonly columns?: { readonly text: string; readonly label: string };
+  readonly columns?: { readonly text: string; readonly textPair?: string; readonly label: string };
   /** Labels speak of places in the text, which cleaning must leave as it is. */
   readonly placed?: boolean;
+  /** Rows with the same second text stay in one split, where nothing else groups them. */
+  readonly groupsPairs?: boolean;
+  /** A cell in the form that labels have from here on. `text` is what it speaks of. */
+  readonly read?: (label: Value, row: Row, text: Value | undefined) => Value;
 }
 
 const none = (): readonly string[] => [];
@@ -47,8 +51,15 @@ export const TARGETS = {
       ...(label as unknown as readonly Span[]).flatMap((span) => [`B-${span.label}`, `I-${span.label}`]),
     ],
   },
-  /** The places of answers in a text, as SQuAD has them: `{"text": […], "answer_start": […]}`. */
-  answers: { placed: true, problem: answersProblem, names: none },
+  /** The places of answers in a text, as SQuAD has them: `{"text": […], "answer_start": […]}`; lists without an answer say that there is none. */
+  answers: {
+    placed: true,
+    groupsPairs: true,
+    columns: { text: 'question', textPair: 'context', label: 'answers' },
+    read: answersOf,
+    problem: answersProblem,
+    names: none,
+  },
 } as const satisfies Readonly<Record<string, Target>>;
 export type TargetKind = keyof typeof TARGETS;
 
@@ -101,6 +112,54 @@ function spansProblem(label: Value, text: Value): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Answers in a text: the places are in UTF-16 units. */
+export interface Answers {
+  readonly text: readonly string[];
+  readonly answer_start: readonly number[];
+}
+
+/**
+ * Answers in the form of {@link Answers}: from lists, from SQuAD's list of objects, or from a text alone, whose place is the
+ * column `answer_start` (or `start`), else where the text has it first. An empty cell says that there is no answer. Places
+ * that are right in code points, as Python counts, become UTF-16 units.
+ */
+function answersOf(label: Value, row: Row, text: Value | undefined): Value {
+  const context = textOf(text) ?? '';
+  const place = (answer: Value | undefined, start: Value | undefined): readonly [Value, Value] => {
+    const words = textOf(answer) ?? '';
+    if (start === undefined || start === null || start === '') return [words, context.indexOf(words)];
+    const given = Number(start);
+    if (context.startsWith(words, given)) return [words, given];
+    const units = Array.from(context).slice(0, given).join('').length;
+    return [words, context.startsWith(words, units) ? units : given];
+  };
+  const pairs = answerCells(label, row);
+  if (pairs === undefined) return label;
+  const placed = pairs.map(([answer, start]) => place(answer, start));
+  return { text: placed.map(([answer]) => answer), answer_start: placed.map(([, start]) => start) };
+}
+
+/** Answers with their places as they stand; undefined for a cell of another form. */
+function answerCells(label: Value, row: Row): readonly (readonly [Value | undefined, Value | undefined])[] | undefined {
+  if (label === null || label === '') return [];
+  if (typeof label === 'string') return [[label, row.answer_start ?? row.start]];
+  if (typeof label !== 'object') return undefined;
+  if (Array.isArray(label)) {
+    const cells = label.map((one: Value) =>
+      typeof one === 'object' && one !== null && !Array.isArray(one) ? one : undefined,
+    );
+    if (cells.some((cell) => cell === undefined)) return undefined;
+    return (cells as readonly Readonly<Record<string, Value>>[]).map((cell) => [
+      cell.text,
+      cell.answer_start ?? cell.start,
+    ]);
+  }
+  const { text: texts, answer_start: starts } = label as Readonly<Record<string, Value>>;
+  if (typeof texts === 'string') return [[texts, starts]];
+  if (!Array.isArray(texts) || !Array.isArray(starts) || texts.length !== starts.length) return undefined;
+  return texts.map((answer: Value, index: number) => [answer, starts[index]] as const);
 }
 
 function answersProblem(label: Value, text: Value): string | undefined {

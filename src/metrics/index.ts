@@ -1,5 +1,6 @@
 export { accuracy, balancedAccuracy, predictedLabels, topKAccuracy } from './accuracy.ts';
 export { cohenKappa, matthewsCorrelation } from './agreement.ts';
+export * from './answers.ts';
 export {
   type BootstrapOptions,
   bootstrapInterval,

@@ -26,6 +26,7 @@ export {
 export { sigmoid, softmax } from './scores.ts';
 export { cosine, type Embedding } from './tasks/embedding.ts';
 export { encodeInWindows } from './tasks/fill-mask.ts';
+export type { AnswerInText, QuestionAnswering, QuestionWindows, WindowAnswers } from './tasks/question-answering.ts';
 export {
   type EncodedExamples,
   type Example,

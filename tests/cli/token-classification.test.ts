@@ -84,7 +84,7 @@ describe('tags in a CoNLL file', () => {
     expect(facts.rows.kept).toBe(300);
   });
 
-  it('are learned', async () => {
+  it('are learned', { timeout: 180_000 }, async () => {
     trained = await run(`train --data names --out tagger ${TRAINING}`);
     expect(trained.task).toBe('token-classification');
     expect(Object.keys(trained.metrics)).toEqual([
@@ -148,7 +148,7 @@ describe('places of entities in a text', () => {
   };
   writeFileSync(join(folder, 'spans.jsonl'), ROWS.map((row) => JSON.stringify(spans(row))).join('\n'));
 
-  it('are learned from a file, measured and predicted', async () => {
+  it('are learned from a file, measured and predicted', { timeout: 180_000 }, async () => {
     const trained = await run(`train --data spans.jsonl --target spans --out spotter ${TRAINING}`);
     expect(trained.task).toBe('token-classification');
     expect(trained.metrics.f1).toBeGreaterThan(0.9);

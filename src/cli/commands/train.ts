@@ -166,6 +166,7 @@ export default defineCommand({
     ['lathe train --data essays.csv --label grade --target number --out models/grade', 'a number'],
     ['lathe train --data names.conll --out models/names', 'names in texts, from tags of words …'],
     ['lathe train --data people.jsonl --target spans --out models/people', '… or from their places'],
+    ['lathe train --task question-answering --data squad.json --out models/reader', 'answers in texts'],
     ['lathe train --data mails/ --task fill-mask --out models/mail-words', 'a language model of your own texts …'],
     ['lathe train --data mails/ --model models/mail-words --out models/spam', '… and a classifier that begins with it'],
     ['lathe train --data mails/ --model hf:distilbert/distilbert-base-uncased --out models/spam', 'from the Hub'],

@@ -34,6 +34,8 @@ export interface CleaningContext {
   readonly columns: CleaningColumns;
   /** Whether rows are of images. */
   readonly images: boolean;
+  /** Whether copies of a text are looked for where no step asks for it: not where a text may stand in many rows. */
+  readonly watchesCopies: boolean;
   readonly sourceColumns: readonly Column[];
   readonly together: Groups;
   readonly labelOf: (row: Row) => number;
@@ -68,7 +70,7 @@ export function startCleaning(steps: readonly CleaningStep[], context: CleaningC
   const { together, isKept, images } = context;
   const watchers: { readonly count: 'exact' | 'near'; readonly column: string; readonly search: DuplicateSearch }[] =
     [];
-  if (!has('drop-exact-duplicates')) {
+  if (context.watchesCopies && !has('drop-exact-duplicates')) {
     watchers.push({
       count: 'exact',
       column: images ? SHA256 : context.columns.text,
@@ -76,7 +78,7 @@ export function startCleaning(steps: readonly CleaningStep[], context: CleaningC
     });
   }
   if (images) watchers.push({ count: 'near', column: FINGERPRINT, search: nearDuplicateImages(together, isKept) });
-  else if (!has('drop-near-duplicates') && !has('group-near-duplicates')) {
+  else if (context.watchesCopies && !has('drop-near-duplicates') && !has('group-near-duplicates')) {
     const search = nearDuplicates(together, isKept, { keepAll: true });
     watchers.push({ count: 'near', column: context.columns.text, search });
   }

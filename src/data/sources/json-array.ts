@@ -5,18 +5,20 @@ import { ColumnSample, jsonLinesReader, rowOf } from './json-lines.ts';
 import { openBytes } from './lines.ts';
 import { describeQuery, queryRows } from './query.ts';
 import type { ReadOptions } from './source.ts';
+import { looksLikeSquad, readSquad } from './squad.ts';
 
 const LARGEST_OBJECT = 1 << 27;
 const SAMPLE_ROWS = 10_000;
 
 /**
  * Files that hold a JSON array of objects, read an object at a time; a row's line is its number in the array. Files that
- * hold an object a line are read as such, whatever their name.
+ * hold an object a line are read as such, whatever their name, and so are files in SQuAD's layout.
  */
 export async function readJson(paths: string | readonly string[], options: ReadOptions): Promise<RowReader> {
   const files = await listFiles(paths, options.directory ?? process.cwd(), ['.json', '.json.gz']);
-  const firsts = await Promise.all(files.map((file) => firstCharacter(file)));
-  if (firsts.every((first) => first === '{')) return jsonLinesReader(files, options);
+  const beginnings = await Promise.all(files.map((file) => beginningOf(file)));
+  if (beginnings.every(looksLikeSquad)) return readSquad(files, options);
+  if (beginnings.every((beginning) => beginning.startsWith('{'))) return jsonLinesReader(files, options);
 
   const columns = new ColumnSample();
   for (const file of files) {
@@ -76,10 +78,14 @@ async function* jsonValues(file: SourceFile, options: ReadOptions, limit?: numbe
   }
 }
 
-async function firstCharacter(file: SourceFile): Promise<string> {
+/** The first thousands of characters, from the first that is no space. */
+async function beginningOf(file: SourceFile): Promise<string> {
   for await (const bytes of openBytes(file.path)) {
-    const found = /[^\s\ufeff]/.exec(bytes.subarray(0, 4096).toString('utf8'));
-    if (found !== null) return found[0];
+    const found = bytes
+      .subarray(0, 65_536)
+      .toString('utf8')
+      .replace(/^[\s\ufeff]+/, '');
+    if (found !== '') return found;
   }
   return '';
 }

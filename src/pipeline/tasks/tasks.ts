@@ -2,6 +2,7 @@ import { featureExtraction } from './feature-extraction.ts';
 import { fillMask } from './fill-mask.ts';
 import { imageClassification } from './image-classification.ts';
 import { multiLabelClassification } from './multi-label-classification.ts';
+import { questionAnswering } from './question-answering.ts';
 import { sentenceSimilarity } from './sentence-similarity.ts';
 import type { Task } from './task.ts';
 import { textClassification } from './text-classification.ts';
@@ -14,6 +15,7 @@ export const TASKS = {
   'multi-label-classification': multiLabelClassification,
   'text-regression': textRegression,
   'token-classification': tokenClassification,
+  'question-answering': questionAnswering,
   'fill-mask': fillMask,
   'image-classification': imageClassification,
   'feature-extraction': featureExtraction,

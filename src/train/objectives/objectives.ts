@@ -1,3 +1,4 @@
+import { answers } from './answers.ts';
 import { classification } from './classification.ts';
 import { entities } from './entities.ts';
 import { loss } from './loss.ts';
@@ -6,7 +7,15 @@ import type { Measure, MeasureContext, ObjectiveRule } from './objective.ts';
 import { regression } from './regression.ts';
 import { similarity } from './similarity.ts';
 
-const OBJECTIVES = { classification, 'multi-label': multiLabel, regression, similarity, entities, loss } as const;
+const OBJECTIVES = {
+  classification,
+  'multi-label': multiLabel,
+  regression,
+  similarity,
+  entities,
+  answers,
+  loss,
+} as const;
 
 type Kind = keyof typeof OBJECTIVES;
 type OptionsOf<Rule> = Rule extends ObjectiveRule<infer Options> ? Options : never;

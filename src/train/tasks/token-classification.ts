@@ -24,7 +24,7 @@ export const tokenClassification: TrainableTask<TokenScores> = {
   head: 'token-classification',
   config: { className: 'ForTokenClassification' },
   // Of spans every token is taught; of tags the first of each word.
-  settings: (target) => ({ aggregation: target === 'spans' ? 'simple' : 'first' }),
+  settings: ([first]) => ({ aggregation: typeof (first as TextExample).text === 'string' ? 'simple' : 'first' }),
   transformer: (config, options) => ({
     model: fromConfig(config, { ...options, head: 'token-classification' }),
     trainingForm: fromConfig(config, { ...options, head: 'token-classification', form: 'training' }),

@@ -1,4 +1,4 @@
-import type { Augmentation, BatchStep, Column, TargetKind } from '../../data/index.ts';
+import type { Augmentation, BatchStep, Column } from '../../data/index.ts';
 import type { Model } from '../../graph/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
 import type { EncoderOptions, HuggingFaceConfig, Loss } from '../../nn/index.ts';
@@ -16,8 +16,10 @@ export interface TrainableTask<Reading = unknown, Answer = unknown> {
   readonly head: NonNullable<EncoderOptions['head']>;
   /** What stands in the `config.json` of a transformer: the class behind the architecture's name, and the problem. */
   readonly config: { readonly className: string; readonly problemType?: string };
-  /** Settings of the processing behind the model that suit what the label column holds. */
-  settings?(target: TargetKind | 'none'): Readonly<Record<string, unknown>>;
+  /** Settings of the processing behind the model that suit the examples. */
+  settings?(examples: readonly Example[]): Readonly<Record<string, unknown>>;
+  /** The output that the loss and the objective read. Default: the first that production reads. */
+  readonly predictions?: string;
   /** Settings that suit the task where the user says nothing. */
   readonly defaults?: Partial<TrainSettings>;
   /** The graphs of a transformer for this task. */
@@ -85,6 +87,8 @@ export interface Judged<Reading> {
   readonly readings: Readings<Reading>;
   readonly labels: readonly string[];
   readonly positive?: string | undefined;
+  /** What production answers, where it answers from the same readings. */
+  readonly answers?: () => readonly unknown[];
 }
 
 export interface Details extends Pick<Evaluation, 'curves' | 'scores'> {

@@ -3,6 +3,7 @@ import { featureExtraction } from './feature-extraction.ts';
 import { fillMask } from './fill-mask.ts';
 import { imageClassification } from './image-classification.ts';
 import { multiLabelClassification } from './multi-label-classification.ts';
+import { questionAnswering } from './question-answering.ts';
 import { sentenceSimilarity } from './sentence-similarity.ts';
 import { textClassification } from './text-classification.ts';
 import { textRegression } from './text-regression.ts';
@@ -15,6 +16,7 @@ export const TRAINABLE_TASKS: Readonly<Record<TaskName, TrainableTask>> = {
   'multi-label-classification': multiLabelClassification,
   'text-regression': textRegression,
   'token-classification': tokenClassification,
+  'question-answering': questionAnswering,
   'fill-mask': fillMask,
   'image-classification': imageClassification,
   'feature-extraction': featureExtraction,
