@@ -129,13 +129,8 @@ describe("questions in SQuAD's layout", () => {
     const { candidates } = (await ask(long))[0]!;
     for (const { answer, start, end } of candidates) expect(long.slice(start, end)).toBe(answer);
     expect(candidates.length).toBe(20 + 1);
-    const none = await lathe(folder, [
-      'predict',
-      'reader',
-      'who came ?',
-      '--text-pair',
-      'no one came . it was in Oslo .',
-    ]);
+    const nobody = 'then nobody said a word . no one came . it was in Oslo . entry 203 w2639 .';
+    const none = await lathe(folder, ['predict', 'reader', 'who came ?', '--text-pair', nobody]);
     expect(none.stdout).toMatch(/^–\t0\.\d{4}\n$/);
     const alone = await lathe(folder, ['predict', 'reader', 'who came ?']);
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringMatching(/1 texts and 0 second texts/)]);
