@@ -32,6 +32,7 @@ export interface Progress {
 
 const BAR = 24;
 const REDRAW_MS = 100;
+const SAME_SIGNAL_MS = 300;
 /** Without a terminal, a line now and then says that work goes on. */
 const LINE_MS = 10_000;
 
@@ -44,8 +45,12 @@ export function openTerminal({ json, quiet }: { readonly json: boolean; readonly
     if (!quiet) stream.write(text);
   };
   const controller = new AbortController();
+  let stoppedAt = 0;
   const stop = (): void => {
-    if (controller.signal.aborted) process.exit(1);
+    // timeout(1) sends its signal to the process and to its group: that is one wish, not two.
+    if (controller.signal.aborted && performance.now() - stoppedAt > SAME_SIGNAL_MS) process.exit(1);
+    if (controller.signal.aborted) return;
+    stoppedAt = performance.now();
     controller.abort(new LatheError('interrupted', 'stopped by a signal'));
   };
   process.on('SIGINT', stop);

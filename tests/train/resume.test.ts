@@ -124,6 +124,8 @@ describe('a run that is stopped', () => {
     const child = start('stopped');
     const ended = finish(child);
     await untilStep('stopped', 20, child);
+    // As timeout(1) does: to the process, and to its group.
+    child.kill('SIGTERM');
     child.kill('SIGTERM');
     const { code, output } = await ended;
     expect(code).toBe(1);
