@@ -1,13 +1,13 @@
 import { runNode, runTorch } from './measured-process.js';
 
 const NETWORKS = [
-  { name: 'resnet-18', side: 64, title: 'ResNet-18, 64 × 64', bar: '≥ 0.7' },
-  { name: 'mobilenet-v3-small', side: 96, title: 'MobileNetV3-small, 96 × 96', bar: '≥ 0.4' },
+  { name: 'resnet-18', side: 64, title: 'ResNet-18, 64 × 64' },
+  { name: 'mobilenet-v3-small', side: 96, title: 'MobileNetV3-small, 96 × 96' },
 ];
 
 /** One training step of a convolutional network at batch 32: batch normalization by the batch, AdamW, no clipping. */
 export async function convolutionStep() {
-  return NETWORKS.flatMap(({ name, side, title, bar }) => {
+  return NETWORKS.flatMap(({ name, side, title }) => {
     const lathe = runNode('convolution-step-worker.js', name, String(side));
     const torch = runTorch('convolution-step-torch.py', name, String(side));
     return [
@@ -17,7 +17,7 @@ export async function convolutionStep() {
         ? [{ what: `${title}, PyTorch`, value: 'not installed' }]
         : [
             { what: `${title}, PyTorch ${torch.version}, ${torch.format}`, value: torch.milliseconds, unit: 'ms' },
-            { what: `${title}, PyTorch time ÷ Lathe time`, value: torch.milliseconds / lathe.milliseconds, bar },
+            { what: `${title}, PyTorch time ÷ Lathe time`, value: torch.milliseconds / lathe.milliseconds, bar: '≥ 1.0' },
           ]),
     ];
   });
