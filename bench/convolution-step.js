@@ -17,7 +17,11 @@ export async function convolutionStep() {
         ? [{ what: `${title}, PyTorch`, value: 'not installed' }]
         : [
             { what: `${title}, PyTorch ${torch.version}, ${torch.format}`, value: torch.milliseconds, unit: 'ms' },
-            { what: `${title}, PyTorch time ÷ Lathe time`, value: torch.milliseconds / lathe.milliseconds, bar: '≥ 1.0' },
+            {
+              what: `${title}, PyTorch time ÷ Lathe time`,
+              value: torch.milliseconds / lathe.milliseconds,
+              bar: '≥ 1.0',
+            },
           ]),
     ];
   });
