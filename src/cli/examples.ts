@@ -20,8 +20,9 @@ export async function readExamples(
     });
   return rows.map((row): Example => {
     if (image !== undefined) {
+      const path = join(imageFolder, textOf(row[image]) ?? '');
       return {
-        image: join(imageFolder, textOf(row[image]) ?? ''),
+        image: typeof row.sha256 === 'string' ? { path, sha256: row.sha256 } : path,
         ...(label !== undefined && { label: row[label]! }),
       };
     }

@@ -11,6 +11,7 @@ import {
   standaloneSvg,
 } from '../train/report/index.ts';
 import type { Evaluated } from './evaluation.ts';
+import { withPictures } from './pictured-mistakes.ts';
 import { settingsRecord } from './settings-record.ts';
 import type { TrainedCandidate, TrainPlan } from './train-task.ts';
 import { versions } from './versions.ts';
@@ -29,7 +30,7 @@ export interface RunFacts {
 /** Writes run.json, report.html, plots/*.svg and TensorBoard's events into the folder of the run; gives the path of the report. */
 export async function writeRunReport(facts: RunFacts, details: Details): Promise<string> {
   const { plan, settings, evaluated } = facts;
-  const data = await reportData(facts, details);
+  const data = await reportData(facts, await withPictures(details, evaluated.examples));
   const path = join(plan.runFolder, 'report.html');
   await writeFileAtomically(path, renderRunReport(data));
   await mkdir(join(plan.runFolder, 'plots'), { recursive: true });

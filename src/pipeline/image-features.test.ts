@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -56,6 +57,17 @@ describe('features of images', () => {
     await expect(extract([text])).rejects.toThrow(`${text}: cannot be read as an image`);
     await expect(extract([join(folder, 'none.png')])).rejects.toThrow(/none\.png": no such file/);
     await expect(extract([new Uint8Array(0)])).rejects.toThrow('image 1: an empty file');
+  });
+
+  it('refuse a file that is no longer the one that was prepared', async () => {
+    const { extract } = await load();
+    const path = await png('kept.png', '#00ff00');
+    const sha256 = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+    expect((await extract([{ path, sha256 }])).dataset.size).toBe(1);
+    await png('kept.png', '#ff0000');
+    await expect(extract([{ path, sha256 }])).rejects.toThrow(/kept\.png" has changed since the data were prepared/);
   });
 
   it('refuse a preprocessor_config.json that is no JSON', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { LatheError, sizeOf } from '../base/index.ts';
 import {
@@ -12,8 +13,20 @@ import type { Extracted, SpecOf } from './features.ts';
 
 export const PREPROCESSOR_FILE = 'preprocessor_config.json';
 
-/** The path of an image file, the bytes of one, or pixels. */
-export type ImageInput = string | Uint8Array | RawImage;
+/** The path of an image file, perhaps with the hash that it should have, the bytes of one, or pixels. */
+export type ImageInput = string | ImageFile | Uint8Array | RawImage;
+
+export interface ImageFile {
+  readonly path: string;
+  /** In hex. */
+  readonly sha256: string;
+}
+
+/** The path of an image that is a file. */
+export function fileOfImage(image: ImageInput): string | undefined {
+  if (typeof image === 'string') return image;
+  return 'path' in image ? image.path : undefined;
+}
 
 /** Turns images into the input of a model. */
 export interface ImageFeatures {
@@ -56,15 +69,24 @@ export function imageFeatures(spec: SpecOf<'image'>, preprocessing: ImagePreproc
 }
 
 async function readImage(image: ImageInput, name: string): Promise<RawImage> {
-  if (typeof image !== 'string') return image instanceof Uint8Array ? decodeImage(image, { name }) : image;
-  const bytes = await readFile(image).catch((cause: NodeJS.ErrnoException) => {
+  if (image instanceof Uint8Array) return decodeImage(image, { name });
+  const path = fileOfImage(image);
+  if (path === undefined) return image as RawImage;
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw new LatheError(
       'not-found',
-      `cannot read "${image}": ${cause.code === 'ENOENT' ? 'no such file' : cause.message}`,
+      `cannot read "${path}": ${cause.code === 'ENOENT' ? 'no such file' : cause.message}`,
       { cause },
     );
   });
-  return decodeImage(bytes, { name: image });
+  if (typeof image === 'object' && 'sha256' in image) {
+    if (createHash('sha256').update(bytes).digest('hex') !== image.sha256) {
+      throw new LatheError('corrupt', `"${path}" has changed since the data were prepared`, {
+        hint: 'Prepare the data again: what was measured on it would no longer hold.',
+      });
+    }
+  }
+  return decodeImage(bytes, { name: path });
 }
 
 /** The text of a preprocessor_config.json, made ready. */

@@ -11,7 +11,14 @@ export {
   tokenFeatures,
   VECTORIZER_FILE,
 } from './features.ts';
-export { type ImageFeatures, type ImageInput, imageFeatures, PREPROCESSOR_FILE } from './image-features.ts';
+export {
+  fileOfImage,
+  type ImageFeatures,
+  type ImageFile,
+  type ImageInput,
+  imageFeatures,
+  PREPROCESSOR_FILE,
+} from './image-features.ts';
 export { type FeaturesSpec, MANIFEST_FILE, type Manifest, manifestSchema } from './manifest.ts';
 export { MODEL_FILE, openPackage, type Package, type PackageContents, writePackage } from './package.ts';
 export {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -62,7 +62,13 @@ describe('from a folder of images to a package that predicts', () => {
     await writeDigits(join(folder, 'few'), { each: 5, digits: [1, 7] });
     const measured = await run('evaluate', 'model', '--data', 'few', '--out', 'evaluation');
     expect(measured.examples).toBe(10);
-    expect(readFileSync(join(folder, 'evaluation', 'report.html'), 'utf8')).toContain('Worst mistakes');
+    // A folder of sevens that is called "1": mistakes, with pictures.
+    await writeDigits(join(folder, 'wrong'), { each: 6, digits: [0, 7] });
+    renameSync(join(folder, 'wrong', '7'), join(folder, 'wrong', '1'));
+    await run('evaluate', 'model', '--data', 'wrong', '--out', 'evaluation');
+    const page = readFileSync(join(folder, 'evaluation', 'report.html'), 'utf8');
+    expect(page).toContain('<th scope="col">Image</th>');
+    expect(page).toContain('<img src="data:image/jpeg;base64,');
   });
 
   it('files are predicted, of any format and size', async () => {

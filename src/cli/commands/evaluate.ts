@@ -9,6 +9,7 @@ import { headlineOf, metricName, renderRunReport } from '../../train/report/inde
 import { defineCommand } from '../command.ts';
 import { evaluate } from '../evaluation.ts';
 import { openEvaluationData } from '../evaluation-data.ts';
+import { withPictures } from '../pictured-mistakes.ts';
 import { shownMetrics } from '../shown-metrics.ts';
 import { evaluationJson } from '../trained-summary.ts';
 
@@ -98,7 +99,7 @@ export default defineCommand({
     for (const warning of report.warnings) terminal.warn(warning);
     if (out !== undefined) {
       await writeFileAtomically(join(out, 'evaluation.json'), `${JSON.stringify(result, null, 2)}\n`);
-      const { mistakes, ...details } = task.details?.(evaluated) ?? {};
+      const { mistakes, ...details } = await withPictures(task.details?.(evaluated) ?? {}, evaluated.examples);
       const page = renderRunReport({
         title: folder,
         task: report.task,

@@ -16,3 +16,4 @@ export {
 } from './preprocessing.ts';
 export { centerCrop, type RawImage, withChannels } from './raw-image.ts';
 export { type Resample, resize } from './resize.ts';
+export { thumbnail } from './thumbnail.ts';

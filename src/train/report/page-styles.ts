@@ -46,6 +46,7 @@ th:last-child, td:last-child { padding-right: 0; }
 .facts th { width: 40%; color: var(--muted); font-weight: 400; }
 .facts td { overflow-wrap: anywhere; }
 .mistakes td.text { width: 64%; overflow-wrap: anywhere; }
+.mistakes img { width: 64px; height: 64px; object-fit: contain; margin-right: 12px; vertical-align: middle; background: var(--soft); border-radius: 4px; }
 .mistakes .wrong { color: var(--bad); font-weight: 600; }
 .meter { display: inline-block; width: 56px; height: 6px; margin-right: 8px; border-radius: 3px; background: var(--soft); vertical-align: 2px; overflow: hidden; }
 .meter i { display: block; height: 100%; background: var(--model); }

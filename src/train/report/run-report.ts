@@ -126,10 +126,10 @@ function mistakes(data: RunReportData): Section | undefined {
       data.mistakes.length === 0
         ? html`<p>No wrong predictions among the ${noun} of this split.</p>`
         : html`<div class="card mistakes"><table>
-<thead><tr><th scope="col">Text</th><th scope="col">Truth</th><th scope="col">Predicted</th><th scope="col" class="right">Score</th></tr></thead>
+<thead><tr><th scope="col">${data.mistakes.some(({ picture }) => picture !== undefined) ? 'Image' : 'Text'}</th><th scope="col">Truth</th><th scope="col">Predicted</th><th scope="col" class="right">Score</th></tr></thead>
 <tbody>${data.mistakes.map(
             (one) =>
-              html`<tr><td class="text">${one.text === '' ? html`<em>empty</em>` : one.text}</td><td data-name="truth">${one.truth}</td><td data-name="predicted" class="wrong">${one.prediction}</td><td class="right">${score(one.score)}</td></tr>\n`,
+              html`<tr><td class="text">${one.picture !== undefined && html`<img src="${one.picture}" alt="">`}${one.text === '' ? html`<em>empty</em>` : one.text}</td><td data-name="truth">${one.truth}</td><td data-name="predicted" class="wrong">${one.prediction}</td><td class="right">${score(one.score)}</td></tr>\n`,
           )}</tbody>
 </table></div>`,
   };

@@ -5,6 +5,8 @@ export interface WorstMistake {
   /** The row in the split, from 0. */
   readonly example: number;
   readonly text: string;
+  /** A small picture of it, as a data URI. */
+  readonly picture?: string;
   readonly truth: string;
   readonly prediction: string;
   /** The score of the wrong prediction. */

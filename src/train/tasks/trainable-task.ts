@@ -2,7 +2,15 @@ import type { Augmentation, BatchStep, Column } from '../../data/index.ts';
 import type { Model } from '../../graph/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
 import type { EncoderOptions, HuggingFaceConfig, Loss } from '../../nn/index.ts';
-import type { EncodedExamples, Example, FeatureExtractor, Readings, Task, TaskContext } from '../../pipeline/index.ts';
+import {
+  type EncodedExamples,
+  type Example,
+  type FeatureExtractor,
+  fileOfImage,
+  type Readings,
+  type Task,
+  type TaskContext,
+} from '../../pipeline/index.ts';
 import type { Objective } from '../objectives/objectives.ts';
 import type { BaselineComparison, Evaluation, WorstMistake } from '../report/index.ts';
 import type { TrainSettings } from '../settings.ts';
@@ -97,7 +105,7 @@ export interface Details extends Pick<Evaluation, 'curves' | 'scores'> {
 
 /** An example in words, for people: its text, or the file of its image. */
 export function textOfExample(example: Example): string {
-  if ('image' in example) return typeof example.image === 'string' ? example.image : 'an image';
+  if ('image' in example) return fileOfImage(example.image) ?? 'an image';
   const { text, textPair } = example;
   const whole = typeof text === 'string' ? text : text.join(' ');
   return textPair === undefined ? whole : `${whole} ⁄ ${textPair}`;
