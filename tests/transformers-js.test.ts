@@ -2,12 +2,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AutoModelForSequenceClassification, AutoTokenizer, env, pipeline } from '@huggingface/transformers';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { encodeSafetensors } from '../src/base/index.ts';
 import { tensorOf } from '../src/graph/index.ts';
 import { fromConfig } from '../src/nn/index.ts';
 import { openPipeline, type TaskName } from '../src/pipeline/index.ts';
 import { lathe, temporaryFolder } from './cli/lathe.ts';
+
+// Each trains a model, on a machine that may be busy.
+vi.setConfig({ testTimeout: 180_000 });
 
 /** What transformers.js reads of a package is what is on disk: no network, and no cache of an earlier run. */
 const folder = temporaryFolder();
@@ -46,6 +49,20 @@ writeFileSync(
     const tokens = row(at).replace(/,.*/, '').split(' ');
     return `${JSON.stringify({ tokens: [...tokens, String(at)], tags: [...tokens.map((_, word) => TAGS[word] ?? 'O'), 'O'] })}\n`;
   }).join(''),
+);
+
+const contextOf = (at: number): string => `then the ${ANIMALS[at % 4]} ${OTHER[(at >> 2) % 4]} , item ${at} of many`;
+writeFileSync(
+  join(folder, 'squad.json'),
+  JSON.stringify({
+    version: 'v1.1',
+    data: Array.from({ length: 64 }, (_, at) => {
+      const answer = ANIMALS[at % 4]!;
+      const context = contextOf(at);
+      const answers = [{ text: answer, answer_start: context.indexOf(answer) }];
+      return { title: '', paragraphs: [{ context, qas: [{ id: String(at), question: 'who was it ?', answers }] }] };
+    }),
+  }),
 );
 
 /** Texts with characters of several bytes, of unknown words, and of none. */
@@ -183,13 +200,15 @@ describe.each(Object.entries(STARTS))('transformers.js opens what %s became', (n
     const texts = [`the ${mask} sat on the mat`, `the dog ran in the ${mask}, number 3`];
     const expected = await answers(out, 'fill-mask', texts);
     const fill = await pipeline('fill-mask', out);
-    const found = (await fill(texts, { top_k: 5 })) as { score: number; token_str: string }[][];
+    const found = (await fill(texts, { top_k: 5 })) as { score: number; token_str: string; sequence: string }[][];
     await fill.dispose();
     closeTo(
       found.map((words) => Object.fromEntries(words.map(({ token_str, score }) => [token_str.trim(), score]))),
       expected.map(({ masks }) => Object.fromEntries(masks[0]!.map(({ token, score }) => [token, score]))),
       0.005,
     );
+    // Made of tokens there, and of the text here.
+    if (mask === '[MASK]') expect(expected[0]!.text).toBe(found[0]![0]!.sequence);
   });
 
   it.runIf(name === 'bert' || name === 'roberta')('for the labels of tokens', async () => {
@@ -213,6 +232,33 @@ describe.each(Object.entries(STARTS))('transformers.js opens what %s became', (n
         own.map((score) => ({ score })),
       );
     }
+  });
+
+  it.runIf(name === 'bert' || name === 'roberta')('for answers in a text', async () => {
+    const out = await trained('question-answering', '--data squad.json --task question-answering');
+    // Without numbers, which the vocabulary does not have: what transformers.js says is made of tokens.
+    const contexts = [3, 17, 41].map((at) => contextOf(at).replace(/\d+ /, ''));
+    const expected = await answers(
+      out,
+      'question-answering',
+      contexts.map((textPair) => ({ text: 'who was it ?', textPair })),
+    );
+    const find = await pipeline('question-answering', out);
+    for (const [at, context] of contexts.entries()) {
+      const found = (await find('who was it ?', context, { top_k: 5 } as object)) as unknown as Answer[];
+      const known = expected[at]!.candidates.filter(({ answer }) => answer !== '').slice(0, 5);
+      const spelled = ({ answer }: Answer): string => answer.toLowerCase().replace(/[\s#]/g, '');
+      expect(found.map(spelled)).toEqual(known.map(spelled));
+      // Of the likeliest answers: their shares of one another. What else there might be is counted differently there.
+      const shares = (all: readonly Answer[]): number[] => {
+        const total = all.reduce((sum, { score }) => sum + score, 0);
+        return all.map(({ score }) => score / total);
+      };
+      const own = shares(known);
+      for (const [place, share] of shares(found).entries()) expect(Math.abs(share - own[place]!)).toBeLessThan(1e-4);
+      expect(own[0]! - own[4]!).toBeGreaterThan(0.01);
+    }
+    await find.dispose();
   });
 
   it.runIf(name === 'bert' || name === 'roberta')('for embeddings', async () => {
@@ -262,6 +308,11 @@ describe('transformers.js opens a model of images', () => {
 });
 
 type Open<Name extends TaskName> = Awaited<ReturnType<typeof openPipeline<Name>>>;
+
+interface Answer {
+  readonly answer: string;
+  readonly score: number;
+}
 
 interface Scored {
   readonly label: string;

@@ -1,7 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { jsonOf, lathe, temporaryFolder, writeMessages } from './lathe.ts';
+
+// Some train models, on a machine that may be busy.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const folder = temporaryFolder();
 writeMessages(join(folder, 'messages.csv'), 240);
@@ -38,7 +41,7 @@ const run = async (words: string) => {
 beforeAll(async () => {
   await run('train --data messages.csv --arch linear --out good --quiet');
   await run('train --data noise.csv --arch linear --out bad --quiet');
-}, 120_000);
+});
 
 describe('lathe compare', () => {
   it('measures packages on the same rows, and recommends the one that is better by more than chance', async () => {
@@ -98,7 +101,7 @@ describe('lathe select', () => {
     const measured = await run('evaluate chosen/linear --data messages.csv --split test --json');
     const { metrics, examples } = jsonOf<{ metrics: object; examples: number }>(measured);
     expect(selected.test).toEqual({ metrics, examples });
-  }, 180_000);
+  });
 
   it.each([
     ['--arch linear', /expected two candidates or more, got 1/],

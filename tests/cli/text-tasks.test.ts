@@ -1,9 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { numbersOf } from '../../src/base/index.ts';
 import { readModel, tensorOf } from '../../src/graph/index.ts';
 import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
+
+// Most train models, on a machine that may be busy.
+vi.setConfig({ testTimeout: 180_000 });
 
 const folder = temporaryFolder();
 
@@ -193,7 +196,7 @@ describe('embeddings of texts', () => {
     const [pair] = await predict('search', 'the cat', '--text-pair', 'a dog');
     const product = one!.embedding.reduce((sum, value, at) => sum + value * other!.embedding[at]!, 0);
     expect(pair!.similarity).toBeCloseTo(product, 6);
-  }, 120_000);
+  });
 
   it('say how alike two texts are, learned from pairs with a number', async () => {
     const begun = '--model search --max-length 16 --epochs 1';
@@ -204,7 +207,7 @@ describe('embeddings of texts', () => {
     expect(Object.keys(trained.metrics)).toEqual(['spearman', 'pearson']);
     expect((await run('evaluate alike --data alike.csv --split test')).metrics).toEqual(trained.metrics);
     expect((await predict('alike', 'the cat', '--text-pair', 'the cat'))[0]!.similarity).toBeCloseTo(1, 9);
-  }, 120_000);
+  });
 
   it('have no head that could be trained alone', async () => {
     const ended = await lathe(

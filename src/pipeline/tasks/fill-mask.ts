@@ -65,7 +65,13 @@ export const fillMask: Task<MaskReading, FilledMask, TextExample> = {
       row.map(({ id, score }) => ({ token: tokenizer.decode([id], { skipSpecialTokens: false }).trim(), score })),
     );
     let next = 0;
-    const filled = whole(text).replaceAll(maskToken, (mask) => tokens[next++]?.[0]?.token ?? mask);
+    const filled = whole(text)
+      .split(maskToken)
+      .reduce((before, after) => {
+        const token = tokens[next++]?.[0]?.token ?? maskToken;
+        // What goes on with a word is written at its end.
+        return (token.startsWith('##') ? before.trimEnd() + token.slice(2) : before + token) + after;
+      });
     return { text: filled, masks: tokens };
   },
   answerSchema: z.strictObject({

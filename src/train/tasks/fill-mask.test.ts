@@ -141,7 +141,9 @@ describe('a masked language model', () => {
     const [answer] = await pipeline.predict(['the [MASK] boat sails [MASK]']);
     expect(answer!.masks.map((row) => row.length)).toEqual([3, 3]);
     for (const row of answer!.masks) expect(row[0]!.score).toBeGreaterThanOrEqual(row[1]!.score);
-    expect(answer!.text).toBe(`the ${answer!.masks[0]![0]!.token} boat sails ${answer!.masks[1]![0]!.token}`);
+    const words = `the ${answer!.masks[0]![0]!.token} boat sails ${answer!.masks[1]![0]!.token}`;
+    expect(words).toContain(' ##');
+    expect(answer!.text).toBe(words.replaceAll(' ##', ''));
     expect(TASKS['fill-mask'].answerSchema.parse(answer)).toEqual(answer);
     await expect(pipeline.predict(['the boat'])).rejects.toThrow(/no \[MASK\] in the text/);
     await pipeline.close();
