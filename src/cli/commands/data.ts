@@ -145,6 +145,7 @@ const prepare = defineCommand({
     ['lathe data prepare reviews.csv --text review --label stars --out data/reviews', 'a CSV file'],
     ["lathe data prepare 'parts/*.parquet' --group author --out data/posts", 'no author in two splits'],
     ['lathe data prepare mails/ --kind mail --clean cleaning.yaml --out data/mails', 'own cleaning steps'],
+    ['lathe data prepare photos/ --out data/photos', 'images, one folder a label'],
     ['lathe data prepare all.jsonl --fractions 0.7,0.15,0.15 --seed 7 --out data/all --json', 'other shares'],
   ],
   files(given) {
@@ -188,7 +189,7 @@ const group: CommandGroup = {
   name: 'data',
   summary: 'look at data, clean and split them',
   description:
-    'Reads CSV, TSV, JSONL, JSON, Parquet, SQL over such files, folders of texts and folders of mails. Nothing is changed in place.',
+    'Reads CSV, TSV, JSONL, JSON, Parquet, SQL over such files, folders of texts, of images and of mails. Nothing is changed in place.',
   examples: [
     ['lathe data inspect reviews.csv --text review --label stars', 'what is in the data'],
     ['lathe data prepare reviews.csv --text review --label stars --out data/reviews', 'write them, split for training'],
