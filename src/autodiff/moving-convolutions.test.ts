@@ -73,6 +73,7 @@ const PRODUCTS: readonly Case[] = [
 
 const KEPT: readonly Case[] = [
   { title: 'of many places', input: [2, 4, 5, 5], weights: [3, 4, 3, 3] },
+  { title: 'of one place with a large kernel', input: [2, 1, 10, 10], weights: [3, 1, 10, 10] },
   { title: 'of one tap', input: [2, 4, 1, 1], weights: [3, 4, 1, 1] },
   { title: 'in groups', input: [2, 4, 3, 3], weights: [4, 2, 3, 3], attributes: { group: int(2) } },
   { title: 'depthwise over many elements', input: [1, 2, 9, 10], weights: [2, 1, 1, 2], attributes: { group: int(2) } },

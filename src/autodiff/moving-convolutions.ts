@@ -21,6 +21,8 @@ import { type Known, knownValues } from './known.ts';
 export const PAIRS_OF_CHANNEL = 6000;
 /** Up to how many places an image a convolution is faster as one product over all places of all images. */
 const PLACES_OF_PRODUCT = 4;
+/** Up to how many numbers, zeros and ones, say what the taps of all places read: for large kernels they would be millions. */
+const READS_OF_PRODUCT = 6000;
 
 /**
  * The model with each convolution over few elements whose weights are not constant written as matrix products, where
@@ -115,7 +117,8 @@ function formOf(
   if (group > 1 && group === channels && group === outputs) {
     return sizeOf(sizes) * sizeOf(places) <= PAIRS_OF_CHANNEL ? byChannel : undefined;
   }
-  return group === 1 && sizeOf(places) <= PLACES_OF_PRODUCT ? byPlace : undefined;
+  const reads = sizeOf(sizes) * sizeOf(places) * sizeOf(kernel);
+  return group === 1 && sizeOf(places) <= PLACES_OF_PRODUCT && reads <= READS_OF_PRODUCT ? byPlace : undefined;
 }
 
 /** Depthwise: the matrix of each channel from its elements to its places, for all images at once. */
