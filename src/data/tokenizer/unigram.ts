@@ -6,8 +6,6 @@ import type { WordPieces } from './word-pieces.ts';
 
 /** How much less likely than the rarest token an unknown character is. */
 const UNKNOWN_PENALTY = 10;
-// Nodes stay under 2^37, so that a node and a UTF-16 unit are one exact number.
-const UNIT = 2 ** 16;
 
 /**
  * A unigram language model (Kudo, 2018): a word becomes the tokens whose log-probabilities have the highest sum. Unknown
@@ -16,13 +14,12 @@ const UNIT = 2 ** 16;
  * Throws 'invalid-data' for a vocabulary that is no list of tokens with scores; what it returns throws 'invalid-data' for
  * a word with an unknown character where there is no unknown token.
  */
-export function unigrams(model: ModelFile): WordPieces {
+export function unigrams(model: ModelFile, ids: ReadonlyMap<string, number>): WordPieces {
   const { vocab } = model;
   if (!Array.isArray(vocab) || !vocab.every((row) => typeof row?.[0] === 'string' && typeof row[1] === 'number')) {
     throw new LatheError('invalid-data', 'tokenizer.json: expected a list of [token, score] in "model.vocab"');
   }
   const scores = Float64Array.from(vocab as readonly (readonly [string, number])[], ([, score]) => score);
-  const ids = new Map((vocab as readonly (readonly [string, number])[]).map(([token], id) => [token, id]));
   const unknown = typeof model.unk_id === 'number' ? model.unk_id : undefined;
   if (unknown !== undefined && !(unknown >= 0 && unknown < scores.length)) {
     throw new LatheError('invalid-data', `tokenizer.json: "model.unk_id" is ${unknown}, of ${scores.length} tokens`);
@@ -49,9 +46,8 @@ export function unigrams(model: ModelFile): WordPieces {
       let isKnown = false;
       let node = 0;
       for (let unit = start; unit < size; unit++) {
-        const found = trie.next.get(node * UNIT + word.charCodeAt(unit));
-        if (found === undefined) break;
-        node = found;
+        node = trie.next(node, word.charCodeAt(unit));
+        if (node < 0) break;
         const id = trie.ids[node]!;
         if (id < 0) continue;
         reach(start, unit + 1, id, scores[id]!);
@@ -93,28 +89,44 @@ function refuse(word: string): never {
 }
 
 interface Trie {
-  /** From a node and a unit to the next node; node 0 is the beginning. */
-  readonly next: ReadonlyMap<number, number>;
+  /** The node behind a node and a unit, or −1; node 0 is the beginning. */
+  next(node: number, unit: number): number;
   /** By node, the id of the token that ends there, else −1. */
   readonly ids: Int32Array;
 }
 
+/** A hash table over typed arrays: a Map of a million numbers takes several times the memory, and longer to make. */
 function trieOf(tokens: ReadonlyMap<string, number>): Trie {
-  const next = new Map<number, number>();
-  const ids: number[] = [-1];
+  let units = 1;
+  for (const token of tokens.keys()) units += token.length;
+  const capacity = 2 ** Math.ceil(Math.log2(units * 2));
+  // Of each place: the node before, the unit, and the node behind; 0 where the place is free.
+  const parents = new Int32Array(capacity);
+  const letters = new Uint16Array(capacity);
+  const children = new Int32Array(capacity);
+  const ids = new Int32Array(units).fill(-1);
+  let count = 1;
+  const placeOf = (node: number, unit: number): number => {
+    const mixed = Math.imul(node ^ Math.imul(unit, 0x9e3779b1), 0x85ebca6b);
+    let place = (mixed ^ (mixed >>> 15)) & (capacity - 1);
+    while (children[place] !== 0 && !(parents[place] === node && letters[place] === unit)) {
+      place = (place + 1) & (capacity - 1);
+    }
+    return place;
+  };
   for (const [token, id] of tokens) {
     let node = 0;
-    for (let unit = 0; unit < token.length; unit++) {
-      const key = node * UNIT + token.charCodeAt(unit);
-      let found = next.get(key);
-      if (found === undefined) {
-        found = ids.length;
-        ids.push(-1);
-        next.set(key, found);
+    for (let at = 0; at < token.length; at++) {
+      const unit = token.charCodeAt(at);
+      const place = placeOf(node, unit);
+      if (children[place] === 0) {
+        parents[place] = node;
+        letters[place] = unit;
+        children[place] = count++;
       }
-      node = found;
+      node = children[place]!;
     }
     if (token !== '') ids[node] = id;
   }
-  return { next, ids: Int32Array.from(ids) };
+  return { next: (node, unit) => children[placeOf(node, unit)]! || -1, ids: ids.slice(0, count) };
 }
