@@ -1,9 +1,36 @@
+import { z } from 'zod';
 import { LatheError } from '../base/index.ts';
 import { isPrepared, SPLITS, type SplitName } from '../data/index.ts';
 import { type Example, type Manifest, TASKS } from '../pipeline/index.ts';
 import { readExamples, rowOf } from './examples.ts';
 import { openTaskData, type TaskDataOptions } from './task-data.ts';
 import type { Terminal } from './terminal.ts';
+
+/** Parameters of commands that measure packages: which rows, and which of their columns. */
+export const evaluationDataParameters = {
+  data: z.string().meta({
+    description: 'prepared data, a CSV, TSV, JSONL, JSON or Parquet file, or a folder of images by label',
+    placeholder: 'DIR|FILE',
+  }),
+  split: z
+    .enum([...SPLITS, 'all'])
+    .optional()
+    .meta({ description: 'rows to measure on [default: test of prepared data, all of a file]' }),
+  text: z.string().optional().meta({ description: 'column of the text [default: as trained]', placeholder: 'COLUMN' }),
+  textPair: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the second text [default: as trained]', placeholder: 'COLUMN' }),
+  label: z
+    .string()
+    .optional()
+    .meta({ description: 'column of the label [default: as trained]', placeholder: 'COLUMN' }),
+  labelSeparator: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ description: 'divides the labels in a cell [default: as trained, else |]', placeholder: 'TEXT' }),
+};
 
 /** The rows that a package is measured on. */
 export interface EvaluationData {

@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { LatheError } from '../../base/index.ts';
-import { SPLITS } from '../../data/index.ts';
 import { openPackage } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS } from '../../train/index.ts';
 import { defineCommand } from '../command.ts';
 import { comparePackages, showComparison } from '../comparison.ts';
-import { openEvaluationData } from '../evaluation-data.ts';
+import { evaluationDataParameters, openEvaluationData } from '../evaluation-data.ts';
 import { evaluationJson } from '../trained-summary.ts';
 
 const parameters = z.object({
@@ -13,27 +12,7 @@ const parameters = z.object({
     .array(z.string())
     .default([])
     .meta({ description: 'folders of packages of one task', placeholder: 'DIR' }),
-  data: z
-    .string()
-    .meta({ description: 'prepared data, or a CSV, TSV, JSONL, JSON or Parquet file', placeholder: 'DIR|FILE' }),
-  split: z
-    .enum([...SPLITS, 'all'])
-    .optional()
-    .meta({ description: 'rows to measure on [default: test of prepared data, all of a file]' }),
-  text: z.string().optional().meta({ description: 'column of the text [default: as trained]', placeholder: 'COLUMN' }),
-  textPair: z
-    .string()
-    .optional()
-    .meta({ description: 'column of the second text [default: as trained]', placeholder: 'COLUMN' }),
-  label: z
-    .string()
-    .optional()
-    .meta({ description: 'column of the label [default: as trained]', placeholder: 'COLUMN' }),
-  labelSeparator: z
-    .string()
-    .min(1)
-    .optional()
-    .meta({ description: 'divides the labels in a cell [default: as trained, else |]', placeholder: 'TEXT' }),
+  ...evaluationDataParameters,
   variant: z.string().default('fp32').meta({ description: 'variant of the models', placeholder: 'NAME' }),
   timed: z.int().min(10).default(100).meta({ description: 'examples whose answers are timed, one by one' }),
 });

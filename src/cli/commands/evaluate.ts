@@ -1,42 +1,20 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../base/atomic-write.ts';
-import { SPLITS } from '../../data/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
 import { openPackage, openPipeline } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS } from '../../train/index.ts';
 import { headlineOf, metricName, renderRunReport } from '../../train/report/index.ts';
 import { defineCommand } from '../command.ts';
 import { evaluate } from '../evaluation.ts';
-import { openEvaluationData } from '../evaluation-data.ts';
+import { evaluationDataParameters, openEvaluationData } from '../evaluation-data.ts';
 import { withPictures } from '../pictured-mistakes.ts';
 import { shownMetrics } from '../shown-metrics.ts';
 import { evaluationJson } from '../trained-summary.ts';
 
 const parameters = z.object({
   package: z.string().meta({ description: 'folder of a package' }),
-  data: z.string().meta({
-    description: 'prepared data, a CSV, TSV, JSONL, JSON or Parquet file, or a folder of images by label',
-    placeholder: 'DIR|FILE',
-  }),
-  split: z
-    .enum([...SPLITS, 'all'])
-    .optional()
-    .meta({ description: 'rows to measure on [default: test of prepared data, all of a file]' }),
-  text: z.string().optional().meta({ description: 'column of the text [default: as trained]', placeholder: 'COLUMN' }),
-  textPair: z
-    .string()
-    .optional()
-    .meta({ description: 'column of the second text [default: as trained]', placeholder: 'COLUMN' }),
-  label: z
-    .string()
-    .optional()
-    .meta({ description: 'column of the label [default: as trained]', placeholder: 'COLUMN' }),
-  labelSeparator: z
-    .string()
-    .min(1)
-    .optional()
-    .meta({ description: 'divides the labels in a cell [default: as trained, else |]', placeholder: 'TEXT' }),
+  ...evaluationDataParameters,
   variant: z.string().default('fp32').meta({ description: 'variant of the model', placeholder: 'NAME' }),
   out: z.string().optional().meta({ description: 'folder for evaluation.json and report.html', placeholder: 'DIR' }),
 });
