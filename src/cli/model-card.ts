@@ -1,7 +1,7 @@
 import type { TaskReport } from '../metrics/index.ts';
 import { metricName } from '../train/report/index.ts';
 import { shownMetrics } from './shown-metrics.ts';
-import type { TrainPlan } from './train-task.ts';
+import type { TrainPlan } from './train-plan.ts';
 
 /** README.md of a package: the model card that Hugging Face shows, with its YAML. Every figure in it was measured. */
 export function modelCard({

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../base/atomic-write.ts';
-import { type Details, TensorBoardWriter, type TrainSettings } from '../train/index.ts';
+import { type Details, TensorBoardWriter } from '../train/index.ts';
 import {
   type BaselineComparison,
   type History,
@@ -13,23 +13,23 @@ import {
 import type { Evaluated } from './evaluation.ts';
 import { withPictures } from './pictured-mistakes.ts';
 import { settingsRecord } from './settings-record.ts';
-import type { TrainedCandidate, TrainPlan } from './train-task.ts';
+import type { TrainedCandidate } from './train-candidate.ts';
+import type { TrainPlan } from './train-plan.ts';
 import { versions } from './versions.ts';
 
 export interface RunFacts {
   readonly plan: TrainPlan;
-  readonly settings: TrainSettings;
   readonly evaluated: Evaluated;
   readonly trained: TrainedCandidate;
   readonly parameters: number;
   readonly bytes: number;
-  readonly truncatedShare: number;
   readonly baseline?: { readonly evaluated: Evaluated; readonly comparison?: BaselineComparison };
 }
 
 /** Writes run.json, report.html, plots/*.svg and TensorBoard's events into the folder of the run; gives the path of the report. */
 export async function writeRunReport(facts: RunFacts, details: Details): Promise<string> {
-  const { plan, settings, evaluated } = facts;
+  const { plan, evaluated } = facts;
+  const { settings } = facts.trained;
   const data = await reportData(facts, await withPictures(details, evaluated.examples));
   const path = join(plan.runFolder, 'report.html');
   await writeFileAtomically(path, renderRunReport(data));
@@ -67,7 +67,7 @@ async function writeEvents(folder: string, { training, validation = [] }: Histor
 }
 
 async function reportData(facts: RunFacts, { mistakes, ...details }: Details): Promise<RunReportData> {
-  const { plan, settings, evaluated, trained, baseline } = facts;
+  const { plan, evaluated, trained, baseline } = facts;
   const { facts: data } = plan.dataset;
   const { labels } = data;
   const splits = ['train', 'validation', 'test'] as const;
@@ -92,7 +92,7 @@ async function reportData(facts: RunFacts, { mistakes, ...details }: Details): P
     size: { parameters: facts.parameters, bytes: facts.bytes },
     history: await historyOf(trained),
     ...(mistakes && { mistakes }),
-    settings: settingsRecord(plan, settings),
+    settings: settingsRecord(plan, trained.settings),
     data: {
       source: plan.source,
       hash: data.contentHash,
@@ -102,7 +102,7 @@ async function reportData(facts: RunFacts, { mistakes, ...details }: Details): P
         .filter(({ dropped }) => dropped > 0)
         .map(({ step, dropped }) => ({ reason: step.step, rows: dropped })),
       paddingShare: trained.paddingShare,
-      truncatedShare: facts.truncatedShare,
+      truncatedShare: trained.truncatedShare,
     },
     speed: {
       trainingSeconds: trained.seconds,

@@ -1,5 +1,5 @@
 import type { TrainSettings } from '../train/index.ts';
-import type { TrainPlan } from './train-task.ts';
+import type { TrainPlan } from './train-plan.ts';
 
 /** What a run was made with, for its records. */
 export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record<string, unknown> {

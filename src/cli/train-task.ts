@@ -1,11 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LatheError, type Tensor } from '../base/index.ts';
-import { type Augmentation, closeDataset, type PreparedDataset, type TensorDataset, textSteps } from '../data/index.ts';
+import { LatheError } from '../base/index.ts';
+import { textSteps } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
-import { mergeAdapters } from '../nn/index.ts';
 import {
-  type EncodedExamples,
   type Example,
   type Manifest,
   type Package,
@@ -15,72 +12,22 @@ import {
   writePackage,
 } from '../pipeline/index.ts';
 import { openSession } from '../runtime/index.ts';
-import {
-  DEFAULT_SETTINGS,
-  readCheckpoint,
-  type TrainableTask,
-  type TrainEvent,
-  type TrainSettings,
-  train,
-  trainedModel,
-} from '../train/index.ts';
-import { type BaselineComparison, metricName } from '../train/report/index.ts';
+import { DEFAULT_SETTINGS } from '../train/index.ts';
+import type { BaselineComparison } from '../train/report/index.ts';
 import { hashOfAdapted, writeAdapter } from './adapter-folder.ts';
-import { type ArchitectureName, type Candidate, makeCandidate } from './candidate.ts';
+import { type Candidate, makeCandidate } from './candidate.ts';
 import { type Evaluated, evaluate } from './evaluation.ts';
 import { readExamples, rowOf, textsOf } from './examples.ts';
 import { imageFactsOf } from './image-candidate.ts';
-import { onKeptFeatures, type Training } from './kept-features.ts';
 import { adaptForms, type LoraSettings } from './lora.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
 import { settingsRecord } from './settings-record.ts';
 import { openStart, type Start } from './start/start.ts';
 import type { Terminal } from './terminal.ts';
+import { bestTensors, type Splits, trainCandidate } from './train-candidate.ts';
+import type { Learning, TrainPlan } from './train-plan.ts';
 import { versions } from './versions.ts';
-
-export interface TrainPlan {
-  readonly task: TrainableTask;
-  readonly dataset: PreparedDataset;
-  /** How the user named the data. */
-  readonly source: string;
-  readonly arch: ArchitectureName;
-  /** What to begin with, in place of `arch`: a source of the zoo. */
-  readonly model?: string | undefined;
-  /** The folder of its tokenizer, where that is not beside it. */
-  readonly tokenizer?: string | undefined;
-  /** Of an ONNX file, the output that the head computes. */
-  readonly head?: string | undefined;
-  readonly freezeBatchNorm?: boolean;
-  /** Only the head is trained, on features that the rest gives once. */
-  readonly freezeBackbone?: boolean;
-  /** Only adapters and the head are trained. */
-  readonly lora?: LoraSettings | undefined;
-  readonly settings: Partial<TrainSettings>;
-  readonly maxLength: number;
-  /** Pixels of a side that a model of images from scratch sees. */
-  readonly imageSize?: number | undefined;
-  readonly vocabularySize: number;
-  readonly lowercase: boolean;
-  readonly dropout: number;
-  readonly labelSmoothing: number;
-  /** `auto` weighs each class by the inverse of its share. */
-  readonly classWeights: 'none' | 'auto';
-  /** How images are changed at random while the model learns. */
-  readonly augmentation?: Augmentation | undefined;
-  /** Hides whole words, in masked-language-model training. */
-  readonly wholeWords: boolean;
-  /** Of the processing behind the model, where they are not the task's defaults. */
-  readonly taskSettings?: Readonly<Record<string, unknown>>;
-  readonly labelSeparator?: string | undefined;
-  readonly positive?: string | undefined;
-  /** Trains the linear model beside, on the same texts, and compares. */
-  readonly baseline: boolean;
-  readonly out: string;
-  readonly runFolder: string;
-  readonly resume: boolean;
-  readonly command: string;
-}
 
 export interface TrainedTask {
   readonly package: Package;
@@ -88,12 +35,6 @@ export interface TrainedTask {
   readonly baseline?: { readonly evaluated: Evaluated; readonly comparison?: BaselineComparison };
   readonly reportPath: string;
   readonly stopped: string;
-}
-
-interface Splits {
-  readonly train: readonly Example[];
-  readonly validation: readonly Example[];
-  readonly test: readonly Example[];
 }
 
 /** From prepared data to a package with its evaluation and report. */
@@ -123,9 +64,6 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
   if (positive !== undefined && !labels.includes(positive)) {
     throw new LatheError('usage', `--positive: there is no label "${positive}"; the labels are ${labels.join(', ')}`);
   }
-  if (!asked.resume) await rm(join(runFolder, 'checkpoints'), { recursive: true, force: true });
-  await mkdir(runFolder, { recursive: true });
-
   const { tokenizer, head } = asked;
   const start =
     asked.model === undefined ? undefined : await openStart(asked.model, { task, labels, tokenizer, head }, terminal);
@@ -199,7 +137,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
     baseline = { evaluated: answers, ...(comparison && { comparison }) };
   }
 
-  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...candidate.defaults, ...task.defaults, ...plan.settings };
+  const { settings } = trained;
   const contents: PackageContents = {
     model: trained.model,
     manifest: {
@@ -269,138 +207,14 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
 
   const facts: RunFacts = {
     plan,
-    settings,
     evaluated,
     trained,
     parameters: written.manifest.variants.fp32!.parameters,
     bytes: written.manifest.variants.fp32!.bytes,
-    truncatedShare: trained.truncatedShare,
     ...(baseline && { baseline }),
   };
   const reportPath = await writeRunReport(facts, task.details?.(evaluated) ?? {});
   return { package: written, evaluated, reportPath, stopped: trained.stopped, ...(baseline && { baseline }) };
-}
-
-/** What all models of a plan are trained and measured for. */
-interface Learning extends TrainPlan {
-  readonly taskSettings: Readonly<Record<string, unknown>>;
-  readonly labels: readonly string[];
-}
-
-export interface TrainedCandidate {
-  readonly model: Model;
-  readonly runFolder: string;
-  readonly stopped: string;
-  readonly seconds: number;
-  readonly paddingShare: number;
-  readonly truncatedShare: number;
-  readonly bestStep?: number;
-  readonly stepsPerEpoch: number;
-  readonly examplesPerSecond: number;
-  readonly tokensPerSecond: number;
-}
-
-interface RunOptions {
-  readonly runFolder: string;
-  readonly settings: Partial<TrainSettings>;
-  readonly resume: boolean;
-}
-
-interface EncodedSplits {
-  readonly train: EncodedExamples;
-  readonly validation: EncodedExamples;
-}
-
-async function trainCandidate(
-  candidate: Candidate,
-  splits: Splits,
-  plan: Learning,
-  run: RunOptions,
-  terminal: Terminal,
-): Promise<TrainedCandidate> {
-  const { name, features } = candidate;
-  const { task, labels } = plan;
-  const encoding = terminal.progress(
-    `reading ${task.task.columns.image === undefined ? 'texts' : 'images'} for ${name}`,
-  );
-  const opened: TensorDataset[] = [];
-  const inputFile = (split: string): string => join(run.runFolder, `inputs-${split}.bin`);
-  const encode = async (split: 'train' | 'validation'): Promise<EncodedExamples> => {
-    const examples = splits[split];
-    const encoded = await (task.encode ?? task.task.encode)(features, examples, {
-      settings: plan.taskSettings,
-      onProgress: (done) => encoding.update(done, examples.length),
-      file: inputFile(split),
-    });
-    opened.push(encoded.dataset);
-    const targets = task.targets(examples, encoded, labels, rowOf(split));
-    return { ...encoded, dataset: { ...encoded.dataset, columns: { ...encoded.dataset.columns, ...targets } } };
-  };
-  try {
-    const encoded = { train: await encode('train'), validation: await encode('validation') };
-    encoding.done();
-    return await trainEncoded(candidate, encoded, splits.train, plan, run, terminal);
-  } finally {
-    for (const dataset of opened) closeDataset(dataset);
-    await Promise.all(['train', 'validation'].map((split) => rm(inputFile(split), { force: true })));
-  }
-}
-
-async function trainEncoded(
-  { name, forms, features, defaults, output, trainable, adapters }: Candidate,
-  encoded: EncodedSplits,
-  examples: readonly Example[],
-  plan: Learning,
-  run: RunOptions,
-  terminal: Terminal,
-): Promise<TrainedCandidate> {
-  const { task, labels, labelSmoothing, classWeights, positive } = plan;
-  const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...task.defaults, ...run.settings };
-  const steps = task.batchSteps?.(features, plan) ?? [];
-  const batchSteps = steps.length > 0 ? steps : undefined;
-  const whole: Training = {
-    forms,
-    data: { train: encoded.train.dataset, validation: encoded.validation.dataset },
-  };
-  if (trainable !== undefined && adapters === undefined && batchSteps !== undefined)
-    terminal.warn(`the frozen part is run in every step: ${task.task.name} makes other inputs in every epoch`);
-  const training =
-    trainable === undefined || adapters !== undefined || batchSteps !== undefined
-      ? whole
-      : await onKeptFeatures(whole, trainable, name, terminal);
-  const events = train({
-    model: training.forms.validationForm ?? training.forms.model,
-    trainingForm: training.forms.trainingForm,
-    loss: task.loss({ examples, labels, labelSmoothing, classWeights }),
-    objective: task.objective(labels, positive),
-    ...((task.predictions ?? output) !== undefined && { predictions: task.predictions ?? output! }),
-    ...(batchSteps && { batchSteps }),
-    ...(trainable && { trainable }),
-    data: training.data,
-    settings,
-    folder: run.runFolder,
-    resume: run.resume,
-    signal: terminal.signal,
-  });
-  const end = await follow(events, name, terminal);
-  if (end.reason === 'interrupted') {
-    throw new LatheError('interrupted', `stopped at step ${end.step}; a checkpoint is in ${run.runFolder}`, {
-      hint: 'Repeat the command with --resume to go on.',
-    });
-  }
-  const model = await trainedModel(forms.model, run.runFolder);
-  return {
-    model: adapters === undefined ? model : mergeAdapters(model, adapters, await bestTensors(run.runFolder)),
-    runFolder: run.runFolder,
-    stopped: end.reason,
-    seconds: end.seconds,
-    paddingShare: end.paddingShare,
-    truncatedShare: encoded.train.truncated / examples.length,
-    ...(end.best && { bestStep: end.best.step }),
-    stepsPerEpoch: Math.ceil(encoded.train.dataset.size / settings.batchSize / settings.accumulation),
-    examplesPerSecond: end.examplesPerSecond,
-    tokensPerSecond: end.tokensPerSecond,
-  };
 }
 
 /** Adapters beside the weights of a start: what is trained, with the head. */
@@ -413,44 +227,6 @@ function withLora(candidate: Candidate, settings: LoraSettings, seed: number, te
   // A matrix of low rank takes larger steps than the weight that it stands beside.
   const learningRate = 5 * (candidate.defaults.learningRate ?? DEFAULT_SETTINGS.learningRate);
   return { ...candidate, forms, adapters, trainable, defaults: { ...candidate.defaults, learningRate } };
-}
-
-async function bestTensors(runFolder: string): Promise<ReadonlyMap<string, Tensor>> {
-  return (await readCheckpoint(join(runFolder, 'checkpoints', 'best.safetensors')))!.tensors;
-}
-
-type End = Extract<TrainEvent, { type: 'end' }> & {
-  readonly examplesPerSecond: number;
-  readonly tokensPerSecond: number;
-};
-
-/** Shows the events of a run as it goes on; gives the last one with the speed seen. */
-async function follow(events: AsyncIterable<TrainEvent>, name: string, terminal: Terminal): Promise<End> {
-  const progress = terminal.progress(`training ${name}`);
-  let speed = { examplesPerSecond: 0, tokensPerSecond: 0 };
-  let scores = '';
-  for await (const event of events) {
-    if (event.type === 'start' && event.resumedFrom > 0) terminal.say(`going on from step ${event.resumedFrom}`);
-    if (event.type === 'step') {
-      speed = { examplesPerSecond: event.examplesPerSecond, tokensPerSecond: event.tokensPerSecond };
-      progress.update(
-        event.step,
-        event.totalSteps,
-        `loss ${event.loss.toFixed(3)}, ${Math.round(event.examplesPerSecond)} examples/s${scores}`,
-      );
-    }
-    if (event.type === 'validation') {
-      const value = event.headline === 'loss' ? event.loss : event.metrics[event.headline];
-      scores = `, validation ${metricName(event.headline)} ${value?.toFixed(4)}${event.improved ? ' (best)' : ''}`;
-    }
-    if (event.type === 'end') {
-      progress.done(
-        `trained ${name}: ${event.step} steps${scores}${event.reason === 'finished' ? '' : `, ended by ${event.reason}`}`,
-      );
-      return { ...event, ...speed };
-    }
-  }
-  throw new LatheError('internal', `training of ${name} ended without a result`);
 }
 
 async function evaluateModel(

@@ -2,6 +2,7 @@ export { type Checkpoint, type Position, readCheckpoint, writeCheckpoint } from 
 export type { StopReason, TrainEvent } from './events.ts';
 export { type Cut, cutFrozenPart, keepFeatures } from './frozen-part.ts';
 export { type GraphForms, type GraphFormsOptions, graphForms } from './graph-forms.ts';
+export { makeJobFolder } from './job-folder.ts';
 export type { Objective } from './objectives/objectives.ts';
 export { type AdamWOptions, adamW } from './optimizers/adam-w.ts';
 export { type LionOptions, lion } from './optimizers/lion.ts';

@@ -35,7 +35,7 @@ export interface TrainOptions {
   /** Names of the parameters to train. Default: all that `trainableParameters` finds, but those that settings freeze. */
   readonly trainable?: readonly string[];
   readonly settings?: Partial<TrainSettings>;
-  /** The folder of the run. */
+  /** The folder of the run. Checkpoints of another run in it go, unless this one resumes it. */
   readonly folder: string;
   /** Go on from the last checkpoint in `folder`, if there is one. */
   readonly resume?: boolean;
@@ -66,6 +66,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainEvent, 
     },
   });
   try {
+    if (options.resume !== true) await rm(join(folder, 'checkpoints'), { recursive: true, force: true });
     const jobFolder = await makeJobFolder(folder);
     try {
       await writeJob(jobFolder, folder, options, settings);

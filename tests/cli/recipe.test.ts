@@ -140,12 +140,21 @@ describe('two runs at once', () => {
     expect(both.filter(({ stderr }) => stderr.includes('nothing changed, kept'))).toHaveLength(1);
   });
 
-  it('of a training in the same folder: the second is refused', async () => {
-    const train = ['train', '--data', 'both.csv', '--arch', 'linear', '--no-baseline', '--run', 'runs/shared'];
-    const both = await Promise.all(['one', 'two'].map((out) => lathe(folder, [...train, '--out', out])));
-    expect(both.map(({ code }) => code).sort()).toEqual([0, 2]);
-    expect(both.find(({ code }) => code === 2)!.stderr).toMatch(/process \d+ is training in ".*shared"/);
-    expect(listed(at('runs', 'shared')).filter((name) => name.startsWith('.'))).toEqual([]);
+  it('of a training in the same folder: the second is refused, and takes nothing from the first', async () => {
+    const common = ['train', '--data', 'both.csv', '--arch', 'linear', '--no-baseline', '--run', 'runs/shared'];
+    const shared = (...names: string[]): string => at('runs', 'shared', ...names);
+    const child = spawn(process.execPath, [PROGRAM, ...common, '--epochs', '2000', '--patience', '0', '--out', 'one'], {
+      cwd: folder,
+    });
+    const closed = once(child, 'close');
+    while (child.exitCode === null && !existsSync(shared('checkpoints', 'best.safetensors'))) await wait(2);
+    const second = await lathe(folder, [...common, '--out', 'two']);
+    const left = listed(shared('checkpoints'));
+    child.kill('SIGINT');
+    await closed;
+    expect([second.code, second.stderr]).toEqual([2, expect.stringMatching(/process \d+ is training in ".*shared"/)]);
+    expect(left).toContain('best.safetensors');
+    expect(listed(shared()).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 });
 
