@@ -3,6 +3,7 @@ export * from './elements.ts';
 export * from './errors.ts';
 export * from './float16.ts';
 export * from './html.ts';
+export * from './json.ts';
 export * from './random.ts';
 export * from './safetensors.ts';
 export * from './shape.ts';

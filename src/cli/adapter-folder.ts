@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically, writeFolderAtomically } from '../base/atomic-write.ts';
-import { decodeSafetensors, encodeSafetensors, LatheError, type Tensor } from '../base/index.ts';
+import { decodeSafetensors, encodeSafetensors, jsonText, LatheError, type Tensor } from '../base/index.ts';
 import { liftConstants, type Model } from '../graph/index.ts';
 import type { Adapter } from '../nn/index.ts';
 import { type PackageContents, TASK_NAMES } from '../pipeline/index.ts';
@@ -47,7 +47,7 @@ export async function writeAdapter(
   const content: AdapterDescription = { format: 'lathe-adapter', version: 1, ...description };
   await writeFolderAtomically(folder, async (temporary) => {
     await writeFileAtomically(join(temporary, WEIGHTS_FILE), encodeSafetensors(trained, { format: 'lathe-adapter' }));
-    await writeFileAtomically(join(temporary, DESCRIPTION_FILE), `${JSON.stringify(content, null, 2)}\n`);
+    await writeFileAtomically(join(temporary, DESCRIPTION_FILE), jsonText(content));
   });
 }
 

@@ -1,4 +1,4 @@
-import { LatheError } from '../base/index.ts';
+import { jsonText, LatheError } from '../base/index.ts';
 import { fitVectorizer, loadTokenizer, type Tokenizer, trainWordPiece } from '../data/index.ts';
 import {
   type Adapter,
@@ -142,7 +142,7 @@ export function startedCandidate(start: Start, options: CandidateOptions): Candi
     head: forms.head,
     initialized: forms.initialized,
     ...reading,
-    files: { 'config.json': json(start.config), ...reading.files },
+    files: { 'config.json': jsonText(start.config), ...reading.files },
     ...(freezeBackbone && headAlone(forms.head, options.task)),
   };
 }
@@ -158,7 +158,7 @@ function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): 
     name: start.source,
     forms: task.transformer(config, { seed, weights: start.weights, ...(settings && { settings }) }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: tokenTypes > 1 }, tokenizer),
-    files: { 'config.json': json(config), ...files },
+    files: { 'config.json': jsonText(config), ...files },
     defaults: { ...FINE_TUNING, learningRate: fineTuningRate(hidden) },
     reading: { tokenizer, maxLength, files },
     head: start.head,
@@ -228,14 +228,14 @@ function transformerCandidate(name: Preset, options: CandidateOptions): Candidat
     maximumPositions: Math.max(512, maxLength),
   });
   const tokenizerFiles = readingAtMost(
-    { [TOKENIZER_FILE]: JSON.stringify(files.tokenizer), [TOKENIZER_CONFIG_FILE]: json(files.config) },
+    { [TOKENIZER_FILE]: JSON.stringify(files.tokenizer), [TOKENIZER_CONFIG_FILE]: jsonText(files.config) },
     maxLength,
   );
   return {
     name,
     forms: task.transformer(config, { seed, ...(settings && { settings }) }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: true }, tokenizer),
-    files: { 'config.json': json(config), ...tokenizerFiles },
+    files: { 'config.json': jsonText(config), ...tokenizerFiles },
     defaults: { learningRate: LEARNING_RATES[name], epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' },
     reading: { tokenizer, maxLength, files: tokenizerFiles },
   };
@@ -281,7 +281,7 @@ function linearCandidate({ task, labels, texts, reading }: CandidateOptions): Ca
         ? ngramFeatures({ kind: 'n-grams' }, vectorizer)
         : ngramFeatures({ kind: 'n-grams', maxLength: reading.maxLength }, vectorizer, reading.tokenizer),
     files: {
-      'config.json': json({
+      'config.json': jsonText({
         model_type: 'lathe-linear',
         architectures: ['LatheLinear'],
         ...(task.config.problemType !== undefined && { problem_type: task.config.problemType }),
@@ -305,9 +305,5 @@ function linearCandidate({ task, labels, texts, reading }: CandidateOptions): Ca
 /** The files of a tokenizer, for other tools to read as many tokens of a text as the package itself does. */
 function readingAtMost(files: Readonly<Record<string, string>>, maxLength: number): Readonly<Record<string, string>> {
   const config = JSON.parse(files[TOKENIZER_CONFIG_FILE]!) as object;
-  return { ...files, [TOKENIZER_CONFIG_FILE]: json({ ...config, model_max_length: maxLength }) };
-}
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return { ...files, [TOKENIZER_CONFIG_FILE]: jsonText({ ...config, model_max_length: maxLength }) };
 }

@@ -1,4 +1,4 @@
-import { LatheError } from '../base/index.ts';
+import { jsonText, LatheError } from '../base/index.ts';
 import { imagePreprocessing, type PreparedDataset } from '../data/index.ts';
 import { inferTypes, type Model } from '../graph/index.ts';
 import { IMAGE_ARCHITECTURES, type ImageArchitectureName, labelFields, trainingForm } from '../nn/index.ts';
@@ -56,14 +56,14 @@ export function imageCandidate(
       imagePreprocessing(preprocessor, { channels }),
     ),
     files: {
-      'config.json': json({
+      'config.json': jsonText({
         ...config,
         num_channels: channels,
         image_size: side,
         problem_type: task.config.problemType,
         ...labelFields(labels),
       }),
-      [PREPROCESSOR_FILE]: json(preprocessor),
+      [PREPROCESSOR_FILE]: jsonText(preprocessor),
     },
     defaults: { learningRate: 2e-3, epochs: 15, batchSize: 32, warmup: 0.1, schedule: 'cosine', patience: 5 },
   };
@@ -121,14 +121,10 @@ export function imagesOfGraph(
   }
   return {
     features: imageFeatures({ kind: 'image', input, channels }, preprocessing),
-    files: { [PREPROCESSOR_FILE]: json(chosen) },
+    files: { [PREPROCESSOR_FILE]: jsonText(chosen) },
     defaults: { learningRate: 1e-3, epochs: 10, batchSize: 32, warmup: 0.1, schedule: 'cosine', patience: 5 },
   };
 }
 
 /** Of models that take images of any size, where nobody says which. */
 const USUAL_SIDE = 224;
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
-}

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '../base/atomic-write.ts';
+import { jsonText } from '../base/index.ts';
 import { type Details, TensorBoardWriter } from '../train/index.ts';
 import {
   type BaselineComparison,
@@ -40,7 +41,19 @@ export async function writeRunReport(facts: RunFacts, details: Details): Promise
   if (data.history !== undefined) await writeEvents(join(plan.runFolder, 'tensorboard'), data.history);
   await writeFileAtomically(
     join(plan.runFolder, 'run.json'),
-    `${JSON.stringify({ task: plan.task.task.name, ...(plan.model === undefined ? { arch: plan.arch } : { model: plan.model }), settings, dataHash: plan.dataset.facts.contentHash, versions: versions(), command: plan.command, package: plan.out, evaluation: evaluated.report, ...(facts.baseline && { baseline: { evaluation: facts.baseline.evaluated.report, comparison: facts.baseline.comparison } }) }, null, 2)}\n`,
+    jsonText({
+      task: plan.task.task.name,
+      ...(plan.model === undefined ? { arch: plan.arch } : { model: plan.model }),
+      settings,
+      dataHash: plan.dataset.facts.contentHash,
+      versions: versions(),
+      command: plan.command,
+      package: plan.out,
+      evaluation: evaluated.report,
+      ...(facts.baseline && {
+        baseline: { evaluation: facts.baseline.evaluated.report, comparison: facts.baseline.comparison },
+      }),
+    }),
   );
   return path;
 }

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { writeFolderAtomically } from '../base/atomic-write.ts';
-import { LatheError } from '../base/index.ts';
+import { jsonText, LatheError } from '../base/index.ts';
 import { assignSplits } from './assign.ts';
 import type { StepTally } from './cleaning/run.ts';
 import { type CleaningStep, type CleaningStepInput, cleaningSchema } from './cleaning/schema.ts';
@@ -89,7 +89,7 @@ export async function prepareDataset(options: PrepareOptions & { readonly out: s
         const made = await build(plan, collected, (split, row) => writers[split]!.write(row), options);
         const files = await Promise.all(writers.map((writer) => writer.finish()));
         const facts: DatasetFacts = { ...made.facts, ...describeFiles(files) };
-        await writeWhole(join(folder, FACTS_FILE), `${JSON.stringify(facts, null, 2)}\n`);
+        await writeWhole(join(folder, FACTS_FILE), jsonText(facts));
         await writeWhole(
           join(folder, 'report.html'),
           await dataReportPage(made.report, plan.source, options.directory),

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize, sep } from 'node:path';
 import { writeFolderAtomically } from '../base/atomic-write.ts';
-import { LatheError, sizeOf } from '../base/index.ts';
+import { jsonText, LatheError, sizeOf } from '../base/index.ts';
 import { type Model, writeModel } from '../graph/index.ts';
 import { MANIFEST_FILE, type Manifest, manifestSchema } from './manifest.ts';
 
@@ -55,7 +55,7 @@ export async function writePackage(folder: string, contents: PackageContents): P
       },
       files,
     };
-    await writeFile(join(temporary, MANIFEST_FILE), `${JSON.stringify(manifestSchema.parse(manifest), null, 2)}\n`);
+    await writeFile(join(temporary, MANIFEST_FILE), jsonText(manifestSchema.parse(manifest)));
   });
   return openPackage(folder);
 }

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { asIoError } from '../base/atomic-write.ts';
@@ -7,7 +7,7 @@ import { LatheError } from '../base/errors.ts';
 import { withLock } from '../base/lock.ts';
 import { type Answer, ask, type Manners, statusFailure, TryAgain, withRetries } from './ask.ts';
 import { type Digest, digestOf } from './digest.ts';
-import { formatBytes } from './sizes.ts';
+import { fileSize, formatBytes } from './sizes.ts';
 
 export interface Download {
   /** What is fetched, as messages say it. */
@@ -53,7 +53,7 @@ export async function download(file: Download, manners: Manners): Promise<Downlo
   return withLock(
     file.lock,
     async () => {
-      if (file.fixed && (await sizeOf(file.target)) !== undefined) return { state: 'there' };
+      if (file.fixed && (await fileSize(file.target)) !== undefined) return { state: 'there' };
       return fetchVerified(file, manners);
     },
     {
@@ -132,7 +132,7 @@ interface Part {
 
 /** What an earlier try left, where it can be told that the rest will fit to it: by the hash of the whole, or the server's tag. */
 async function usablePart(file: Download): Promise<Part> {
-  const bytes = (await sizeOf(file.partial)) ?? 0;
+  const bytes = (await fileSize(file.partial)) ?? 0;
   const etag = await readFile(validatorPath(file), 'utf8').catch(() => undefined);
   if (bytes === 0 || (etag === undefined && file.digest === undefined)) return { bytes: 0 };
   // There may be the whole, with only its check missing: a server refuses to send the rest when there is none.
@@ -249,11 +249,4 @@ async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((cause) => {
     throw asIoError(path, cause);
   });
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => undefined,
-  );
 }

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+
 /** A size as people read it, in decimal units: 812 bytes, 4.9 kB, 438 MB. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} bytes`;
@@ -16,4 +18,12 @@ export function parseBytes(text: string): number | undefined {
   const parts = /^(\d+(?:\.\d+)?)\s*([kMGT]?)B?$/i.exec(text.trim());
   if (parts === null) return undefined;
   return Math.round(Number(parts[1]) * 1000 ** ['', 'k', 'm', 'g', 't'].indexOf(parts[2]!.toLowerCase()));
+}
+
+/** The bytes of a file, or undefined where there is none. */
+export async function fileSize(path: string): Promise<number | undefined> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => undefined,
+  );
 }

@@ -7,6 +7,7 @@ import { cacheFolder } from './cache-folder.ts';
 import { digestOf } from './digest.ts';
 import { download } from './download.ts';
 import type { Fetched, FetchOptions } from './fetched.ts';
+import { fileSize } from './sizes.ts';
 import { type HttpsSource, withoutSecrets } from './source.ts';
 
 /**
@@ -26,7 +27,7 @@ export async function fetchFromWeb(source: HttpsSource, options: FetchOptions): 
   const path = fileName(url);
   const target = join(folder, path);
   const tag = `${target}.etag`;
-  const there = (await sizeOf(target)) !== undefined;
+  const there = (await fileSize(target)) !== undefined;
   const known = there && sha256 === undefined ? await readFile(tag, 'utf8').catch(() => undefined) : undefined;
   let planned = false;
   try {
@@ -72,11 +73,4 @@ function fileName(url: string): string {
   }
   const safe = decoded.replaceAll(/[^\p{L}\p{N}._-]/gu, '_').slice(-128);
   return /^\.*$/.test(safe) ? 'file' : safe;
-}
-
-async function sizeOf(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => undefined,
-  );
 }

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically, writeFolderAtomically } from '../base/atomic-write.ts';
 import { byteSize } from '../base/dtype.ts';
-import { encodeSafetensors, LatheError, sizeOf, type Tensor } from '../base/index.ts';
+import { encodeSafetensors, jsonText, LatheError, sizeOf, type Tensor } from '../base/index.ts';
 import { type Model, tensorOf } from '../graph/index.ts';
 import { ARCHITECTURES, fromConfig, type HuggingFaceConfig, modelTypeOf } from '../nn/index.ts';
 import { headOf } from './pretrained.ts';
@@ -52,11 +52,11 @@ export async function writePretrained(
     for (const [name, shard] of weights) {
       await writeFileAtomically(join(temporary, name), encodeSafetensors(shard, { format: 'pt' }));
     }
-    const texts: Record<string, string> = { 'config.json': json({ ...config, dtype: 'float32' }), ...files };
+    const texts: Record<string, string> = { 'config.json': jsonText({ ...config, dtype: 'float32' }), ...files };
     if (weights.size > 1) {
       const parts = [...weights].flatMap(([file, shard]) => [...shard.keys()].map((name) => [name, file]));
       const index = { metadata: { total_size: bytes }, weight_map: Object.fromEntries(parts) };
-      texts['model.safetensors.index.json'] = json(index);
+      texts['model.safetensors.index.json'] = jsonText(index);
     }
     for (const [name, text] of Object.entries(texts)) await writeFileAtomically(join(temporary, name), text);
     written.push(...Object.keys(texts), ...weights.keys());
@@ -126,8 +126,4 @@ function shardsOf(
 
 function bytesOf(tensors: readonly Tensor[]): number {
   return tensors.reduce((sum, { dtype, dims }) => sum + (byteSize(dtype, sizeOf(dims)) ?? 0), 0);
-}
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../base/atomic-write.ts';
+import { jsonText } from '../../base/index.ts';
 import type { TaskReport } from '../../metrics/index.ts';
 import { openPackage, openPipeline } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS } from '../../train/index.ts';
@@ -76,7 +77,7 @@ export default defineCommand({
     terminal.say(metricsLine(report));
     for (const warning of report.warnings) terminal.warn(warning);
     if (out !== undefined) {
-      await writeFileAtomically(join(out, 'evaluation.json'), `${JSON.stringify(result, null, 2)}\n`);
+      await writeFileAtomically(join(out, 'evaluation.json'), jsonText(result));
       const { mistakes, ...details } = await withPictures(task.details?.(evaluated) ?? {}, evaluated.examples);
       const page = renderRunReport({
         title: folder,

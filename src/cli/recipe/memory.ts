@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomically } from '../../base/atomic-write.ts';
+import { jsonText } from '../../base/index.ts';
 import { withLock } from '../../base/lock.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -68,5 +69,5 @@ export async function recall(recipe: string): Promise<Memory> {
 
 export async function remember(recipe: string, { steps, unfinished }: Memory): Promise<void> {
   const memory = { format: 'lathe-recipe-memory', version: 1, steps, unfinished };
-  await writeFileAtomically(memoryPath(recipe), `${JSON.stringify(memory, null, 2)}\n`);
+  await writeFileAtomically(memoryPath(recipe), jsonText(memory));
 }

@@ -1,3 +1,4 @@
+import { jsonText } from '../../base/index.ts';
 import { compareTextPairs, fromConfig, type Pooling, type TextPairOptions } from '../../nn/index.ts';
 import { type EncodedExamples, encodeTexts, type TextExample, tokensOf } from '../../pipeline/index.ts';
 import type { TrainableTask } from './trainable-task.ts';
@@ -60,12 +61,12 @@ export const sentenceTransformersFiles: NonNullable<TrainableTask['files']> = ({
     type: `sentence_transformers.models.${type}`,
   });
   return {
-    'modules.json': json([
+    'modules.json': jsonText([
       module(0, '', 'Transformer'),
       module(1, '1_Pooling', 'Pooling'),
       ...(normalize ? [module(2, '2_Normalize', 'Normalize')] : []),
     ]),
-    '1_Pooling/config.json': json({
+    '1_Pooling/config.json': jsonText({
       word_embedding_dimension: states?.kind === 'tensor' ? states.shape?.[2] : undefined,
       pooling_mode_cls_token: pooling === 'cls',
       pooling_mode_mean_tokens: pooling === 'mean',
@@ -74,7 +75,3 @@ export const sentenceTransformersFiles: NonNullable<TrainableTask['files']> = ({
     }),
   };
 };
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
-}

@@ -4,7 +4,7 @@ import { LatheError } from '../../base/errors.ts';
 import type { Manners } from '../ask.ts';
 import { download } from '../download.ts';
 import type { Fetched, FetchedFile, FetchOptions } from '../fetched.ts';
-import { formatBytes } from '../sizes.ts';
+import { fileSize, formatBytes } from '../sizes.ts';
 import { formatSource, type HubSource } from '../source.ts';
 import {
   addToSnapshot,
@@ -186,10 +186,8 @@ async function readConfig(path: string, source: HubSource): Promise<unknown> {
 }
 
 async function isThere(path: string, bytes: number): Promise<boolean> {
-  return stat(path).then(
-    ({ size }) => size === bytes || bytes === 0,
-    () => false,
-  );
+  const size = await fileSize(path);
+  return size !== undefined && (size === bytes || bytes === 0);
 }
 
 function tooMuch(source: HubSource, files: readonly HubFile[], total: number, most: number): LatheError {
