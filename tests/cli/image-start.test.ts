@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import { readFileSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Model, readModel, tensorOf } from '../../src/graph/index.ts';
 import { writeDigits } from '../images/digits.ts';
 import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
@@ -60,6 +63,32 @@ describe('a classifier of text orientation that Paddle exported, on real digits'
     const kept = (await written('again')).graph.initializers;
     for (const name of normalization.inputs.slice(3))
       expect(tensorOf(kept.get(name)!).data).toEqual(tensorOf(model.graph.initializers.get(name)!).data);
+  });
+
+  it('comes from a web server, once where its source says what it hashes to', async () => {
+    const content = readFileSync(join(MODULES, FILE));
+    let asked = 0;
+    const server = createServer((_, response) => {
+      asked++;
+      response.end(content);
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/orientation.onnx`;
+    vi.stubEnv('LATHE_CACHE', join(folder, 'cache'));
+    try {
+      const source = `${url}#sha256=${createHash('sha256').update(content).digest('hex')}`;
+      for (const out of ['web', 'web2']) {
+        const ended = await train(`--model ${source} --image-size 48 --freeze-backbone --epochs 1 --out ${out}`);
+        expect(ended.code, ended.stderr).toBe(0);
+        expect(ended.stderr).toMatch(/begins with http:.*; new: fc_0\.b_0, fc_0\.w_0/);
+      }
+      expect(asked).toBe(1);
+      const other = await train(`--model ${url}#sha256=${'0'.repeat(64)} --image-size 48 --out none`);
+      expect([other.code, other.stderr]).toEqual([1, expect.stringMatching(/content has the sha256 .*, expected 000/)]);
+    } finally {
+      vi.unstubAllEnvs();
+      server.close();
+    }
   });
 
   it('is refused images that it does not take, and texts', async () => {

