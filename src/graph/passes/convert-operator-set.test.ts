@@ -232,6 +232,14 @@ describe('operator sets before 7', () => {
     const model = modelOf(6, [upsample], { inputs: { x: [1, 1, 1, 2] } });
     expect(run(model, { x: float32([1, 2], [1, 1, 1, 2]) })).toEqual({ y: [1, 2, 1, 2] });
   });
+
+  it('interpolates images linearly by the name of then', () => {
+    const scales = { height_scale: float(1), width_scale: float(2) };
+    const upsample = node('Upsample', ['x'], { ...scales, mode: string('bilinear') });
+    const model = modelOf(6, [upsample], { inputs: { x: [1, 1, 1, 2] } });
+    expect(run(model, { x: float32([1, 2], [1, 1, 1, 2]) })).toEqual({ y: [1, 1.5, 2, 2] });
+    expect(convertOperatorSet(model).model.graph.nodes[0]!.attributes.get('mode')).toEqual(string('linear'));
+  });
 });
 
 it('lets a BatchNormalization that gives statistics train, as it did', () => {

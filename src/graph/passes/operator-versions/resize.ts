@@ -5,12 +5,15 @@ import type { Node } from '../../ir.ts';
 import { withAttributes, withInput } from './attributes.ts';
 import { both, first, type History, renamed, type Step, type StepContext, same, without } from './step.ts';
 
-/** Of images alone before operator set 7: height and width. */
+/** Of images alone before operator set 7: height and width, and "bilinear" for what is "linear" since. */
 const twoScales: Step = (context) => {
   const { node } = context;
   const [height, width] = ['height_scale', 'width_scale'].map((name) => floatOf(node, name, 1)) as [number, number];
   const plain = without('height_scale', 'width_scale')(context);
-  return withAttributes(plain, { scales: { kind: 'floats', value: [1, 1, height, width] } });
+  return withAttributes(plain, {
+    scales: { kind: 'floats', value: [1, 1, height, width] },
+    ...(stringOf(node, 'mode', 'nearest') === 'bilinear' && { mode: string('linear') }),
+  });
 };
 
 const scalesInput: Step = (context) => {
