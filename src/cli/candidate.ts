@@ -159,7 +159,7 @@ function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): 
     forms: task.transformer(config, { seed, weights: start.weights, ...(settings && { settings }) }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: tokenTypes > 1 }, tokenizer),
     files: { 'config.json': jsonText(config), ...files },
-    defaults: { ...FINE_TUNING, learningRate: fineTuningRate(hidden) },
+    defaults: { ...OF_TRANSFORMERS, learningRate: fineTuningRate(hidden) },
     reading: { tokenizer, maxLength, files },
     head: start.head,
     ...(freezeBackbone && headAlone(start.head, task)),
@@ -181,7 +181,7 @@ function textsOfGraph(
   return {
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes }, reader.tokenizer),
     files,
-    defaults: { ...FINE_TUNING, learningRate: fineTuningRate(width) },
+    defaults: { ...OF_TRANSFORMERS, learningRate: fineTuningRate(width) },
     reading: { tokenizer: reader.tokenizer, maxLength, files },
   };
 }
@@ -198,10 +198,11 @@ function headAlone(head: readonly string[], { task }: TrainableTask): Pick<Candi
       hint: 'Leave it out, or train adapters with --lora.',
     });
   }
-  return { trainable: head, defaults: { ...FINE_TUNING, learningRate: 3e-3, epochs: 30, patience: 5 } };
+  return { trainable: head, defaults: { ...OF_TRANSFORMERS, learningRate: 3e-3, epochs: 30, patience: 5 } };
 }
 
-const FINE_TUNING: Partial<TrainSettings> = { epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' };
+/** What transformers are trained with, from scratch or from a start. */
+const OF_TRANSFORMERS: Partial<TrainSettings> = { epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' };
 
 /** Smaller than from scratch, as what is there is to be kept; larger models take smaller steps. */
 function fineTuningRate(hidden: number): number {
@@ -236,7 +237,7 @@ function transformerCandidate(name: Preset, options: CandidateOptions): Candidat
     forms: task.transformer(config, { seed, ...(settings && { settings }) }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: true }, tokenizer),
     files: { 'config.json': jsonText(config), ...tokenizerFiles },
-    defaults: { learningRate: LEARNING_RATES[name], epochs: 4, batchSize: 32, warmup: 0.1, schedule: 'linear' },
+    defaults: { ...OF_TRANSFORMERS, learningRate: LEARNING_RATES[name] },
     reading: { tokenizer, maxLength, files: tokenizerFiles },
   };
 }
