@@ -285,3 +285,21 @@ function reserveNames(graph: Graph, into: Set<string>): void {
     }
   }
 }
+
+/** A model with what was built on top of it: the nodes behind its own, and with other inputs or outputs where they are given. */
+export function extendModel(
+  model: Model,
+  { nodes, initializers }: Pick<GraphBuilder, 'nodes' | 'initializers'>,
+  ends: Partial<Pick<Graph, 'inputs' | 'outputs'>>,
+): Model {
+  const { graph } = model;
+  return {
+    ...model,
+    graph: {
+      ...graph,
+      nodes: [...graph.nodes, ...nodes],
+      initializers: new Map([...graph.initializers, ...initializers]),
+      ...ends,
+    },
+  };
+}

@@ -1,5 +1,6 @@
 import { DATA_TYPES, LatheError } from '../base/index.ts';
 import {
+  extendModel,
   formatShape,
   GraphBuilder,
   inferTypes,
@@ -61,15 +62,8 @@ export function attachHead(
   const logits = names.unique('logits');
   if (each) build.op('Add', [build.matMul(pooled, weight), bias], {}, logits);
   else build.op('Gemm', [pooled, weight, bias], { transB: int(1) }, logits);
-  return removeDeadNodes({
-    ...model,
-    graph: {
-      ...graph,
-      nodes: [...graph.nodes, ...build.nodes],
-      initializers: new Map([...graph.initializers, ...build.initializers]),
-      outputs: [tensorInfo(logits, { dtype: 'float32', shape: [...shape.slice(0, each ? 2 : 1), classes] })],
-    },
-  }).model;
+  const answer = tensorInfo(logits, { dtype: 'float32', shape: [...shape.slice(0, each ? 2 : 1), classes] });
+  return removeDeadNodes(extendModel(model, build, { outputs: [answer] })).model;
 }
 
 /** The mean of the places that count. */

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { LatheError } from '../../base/index.ts';
-import { liftConstants, stored } from '../../graph/index.ts';
+import { liftConstants } from '../../graph/index.ts';
 import { mergeAdapters } from '../../nn/index.ts';
 import { writePackage } from '../../pipeline/index.ts';
-import { TRAINABLE_TASKS } from '../../train/index.ts';
+import { TRAINABLE_TASKS, withParameters } from '../../train/index.ts';
 import { hashOfAdapted, readAdapter } from '../adapter-folder.ts';
 import { startedCandidate } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
@@ -51,10 +51,7 @@ export default defineCommand({
         hint: `They began with ${model.source}. Name it with --model where it is elsewhere now.`,
       });
     }
-    const lifted = liftConstants(forms.model).model;
-    const initializers = new Map(lifted.graph.initializers);
-    for (const [name, value] of trained) if (initializers.has(name)) initializers.set(name, stored(value));
-    const merged = mergeAdapters({ ...lifted, graph: { ...lifted.graph, initializers } }, adapters, trained);
+    const merged = mergeAdapters(withParameters(liftConstants(forms.model).model, trained), adapters, trained);
     const written = await writePackage(out, { manifest, model: merged, files: { ...files, 'README.md': readme } });
     terminal.say(`merged ${adapters.length} adapters into ${source}\n\nPackage: ${written.folder}`);
     return { package: written.folder, adapters: adapters.length, model: source };

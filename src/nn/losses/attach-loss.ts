@@ -1,5 +1,5 @@
 import { DATA_TYPES, LatheError } from '../../base/index.ts';
-import { GraphBuilder, int, type Model, tensorInfo, type Value } from '../../graph/index.ts';
+import { extendModel, GraphBuilder, int, type Model, tensorInfo, type Value } from '../../graph/index.ts';
 import type { Loss } from './loss.ts';
 
 export interface LossNames {
@@ -59,16 +59,10 @@ export function attachLoss(model: Model, loss: Loss, names: LossNames): Model {
   }
   mean(graph, losses, weights);
   const scalar = { dtype: 'float32', shape: [] } as const;
-  return {
-    ...model,
-    graph: {
-      ...model.graph,
-      nodes: [...model.graph.nodes, ...graph.nodes],
-      initializers: new Map([...model.graph.initializers, ...graph.initializers]),
-      inputs: [...model.graph.inputs, ...inputs],
-      outputs: [...model.graph.outputs, tensorInfo('loss', scalar), tensorInfo('loss_weight', scalar)],
-    },
-  };
+  return extendModel(model, graph, {
+    inputs: [...model.graph.inputs, ...inputs],
+    outputs: [...model.graph.outputs, tensorInfo('loss', scalar), tensorInfo('loss_weight', scalar)],
+  });
 }
 
 function mean(graph: GraphBuilder, losses: Value, weights: Value | undefined): void {

@@ -1,5 +1,5 @@
 import { LatheError } from '../../base/index.ts';
-import { GraphBuilder, type Model, tensorInfo } from '../../graph/index.ts';
+import { extendModel, GraphBuilder, type Model, tensorInfo } from '../../graph/index.ts';
 import { type Pooling, pooled, unitVectors } from '../layers/pooling.ts';
 
 export interface TextPairOptions {
@@ -35,13 +35,5 @@ export function compareTextPairs(encoder: Model, { pooling, compare, scale = 20 
       : graph.mul(graph.matMul(first, graph.transpose(second, [1, 0])), graph.scalar(scale, 'float32'));
   const shape = compare === 'own' ? ['pairs'] : ['pairs', 'pairs'];
   graph.output(logits, { dtype: 'float32', shape }, 'logits');
-  return {
-    ...encoder,
-    graph: {
-      ...encoder.graph,
-      nodes: [...encoder.graph.nodes, ...graph.nodes],
-      initializers: new Map([...encoder.graph.initializers, ...graph.initializers]),
-      outputs: [tensorInfo('logits', { dtype: 'float32', shape })],
-    },
-  };
+  return extendModel(encoder, graph, { outputs: [tensorInfo('logits', { dtype: 'float32', shape })] });
 }

@@ -1,6 +1,6 @@
 import { LatheError } from '../../base/index.ts';
 import type { Answers } from '../../data/index.ts';
-import { GraphBuilder, int, type Model } from '../../graph/index.ts';
+import { extendModel, GraphBuilder, int, type Model } from '../../graph/index.ts';
 import { type AnsweredQuestion, answerReport, answerScores, pairedBootstrap } from '../../metrics/index.ts';
 import { crossEntropy, fromConfig } from '../../nn/index.ts';
 import {
@@ -68,15 +68,9 @@ function withAnswerLogits(model: Model): Model {
   const [starts] = graph.outputs;
   if (starts?.type?.kind !== 'tensor') throw new LatheError('internal', 'start_logits should be a tensor');
   const [batch, tokens] = starts.type.shape ?? [];
-  return {
-    ...model,
-    graph: {
-      ...graph,
-      nodes: [...graph.nodes, ...more.nodes],
-      initializers: new Map([...graph.initializers, ...more.initializers]),
-      outputs: [{ name: LOGITS, type: { ...starts.type, shape: [batch!, 2, tokens!] } }],
-    },
-  };
+  return extendModel(model, more, {
+    outputs: [{ name: LOGITS, type: { ...starts.type, shape: [batch!, 2, tokens!] } }],
+  });
 }
 
 /** The first and the last token of the (first) answer; the first token of the window, twice, where it is not whole in it. */
