@@ -53,4 +53,13 @@ describe('writeFolderAtomically', () => {
     expect(await readdir(path)).toEqual(['new']);
     expect(await readdir(folder)).toEqual(['package']);
   });
+
+  it('does not replace a file', async () => {
+    const path = join(folder, 'data.csv');
+    await writeFile(path, 'text,label');
+    const writing = writeFolderAtomically(path, (inside) => writeFile(join(inside, 'new'), ''));
+    await expect(writing).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('data.csv') });
+    expect(await readFile(path, 'utf8')).toBe('text,label');
+    expect(await readdir(folder)).toEqual(['data.csv']);
+  });
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { LatheError } from './errors.ts';
 
@@ -32,11 +32,17 @@ export async function writeFileAtomically(
 
 /**
  * Fills a folder so that it appears whole or not at all: `fill` writes into a temporary folder beside it, which then
- * takes its place. A folder that was there before is replaced only once the new one is complete.
+ * takes its place. A folder that was there before is replaced only once the new one is complete. Throws LatheError: `usage`
+ * for a file of that name, which stays, and `io`.
  */
 export async function writeFolderAtomically<T>(path: string, fill: (folder: string) => Promise<T>): Promise<T> {
   const temporary = temporaryBeside(path);
   const replaced = `${temporary}.old`;
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory() === false)
+    throw new LatheError('usage', `"${path}" is there already, and is no folder`, {
+      hint: 'Choose another name: a file is not replaced by a folder.',
+    });
   try {
     await mkdir(temporary, { recursive: true });
     const result = await fill(temporary);
