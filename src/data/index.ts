@@ -26,7 +26,7 @@ export { datasetFromFile, inspectData, type PrepareOptions, prepareDataset, type
 export { type DataReport, type Finding, findingsOf } from './report/data-report.ts';
 export { dataReportPage } from './report/page.ts';
 export { excerptOf, type Row, type RowBatch, type RowReader, textOf, type UnreadableRow, type Value } from './row.ts';
-export { hashFile, listFiles, type SourceFile, statOf, walk } from './sources/files.ts';
+export { hashFile, isInside, listFiles, type SourceFile, statOf, walk } from './sources/files.ts';
 export { holdsImages } from './sources/folder.ts';
 export { readRows } from './sources/index.ts';
 export { type ReadOptions, type Source, type SourceInput, sourceSchema } from './sources/source.ts';

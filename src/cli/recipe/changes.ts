@@ -1,6 +1,5 @@
-import { relative, resolve } from 'node:path';
 import { LatheError } from '../../base/index.ts';
-import { statOf } from '../../data/index.ts';
+import { isInside, statOf } from '../../data/index.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { Attempt, RememberedStep } from './memory.ts';
 import type { Step } from './schema.ts';
@@ -72,11 +71,6 @@ export function refuseMissing(steps: readonly Step[], recipe: string): void {
       );
     }
   }
-}
-
-function isInside(path: string, folder: string): boolean {
-  const way = relative(resolve(folder), resolve(path));
-  return way === '' || !(way === '..' || /^\.\.[\\/]/.test(way) || resolve(way) === way);
 }
 
 /** As parameters come back from a file: without what is undefined. */

@@ -7,7 +7,7 @@ import { fingerprint } from '../images/fingerprint.ts';
 import { type Column, excerptOf, type Row, type RowBatch, type RowReader, textOf, type UnreadableRow } from '../row.ts';
 import { splitOf } from '../split.ts';
 import { readCsv } from './csv.ts';
-import { hasExtension, type SourceFile, statOf, walk } from './files.ts';
+import { hasExtension, isInside, type SourceFile, statOf, walk } from './files.ts';
 import { readJson } from './json-array.ts';
 import { readJsonLines } from './json-lines.ts';
 import { decodeUtf8 } from './lines.ts';
@@ -151,7 +151,7 @@ async function metadataReader(
           const file = textOf(written);
           const full = file === undefined ? undefined : resolve(folder, file);
           const stats = full === undefined ? undefined : statOf(full);
-          if (full === undefined || !stats?.isFile() || !full.startsWith(folder)) {
+          if (full === undefined || !stats?.isFile() || !isInside(full, folder)) {
             const line = (await reader.locate(path, [numbers[index]!]))[0]!;
             unreadable.push({
               file: name,

@@ -338,11 +338,12 @@ describe('folders', () => {
   });
 
   it('reads files that a metadata table names, and none outside', async () => {
-    put('f3/metadata.csv', 'file_name,label\n1.txt,good\n../f2/bad/2.txt,bad\nnone.txt,bad\n');
+    put('f3/metadata.csv', 'file_name,label\n1.txt,good\n../f2/bad/2.txt,bad\n../f30/2.txt,bad\nnone.txt,bad\n');
+    put('f30/2.txt', 'two');
     put('f3/1.txt', 'one');
     const { rows, unreadable } = await readAll({ kind: 'folder', path: 'f3' });
     expect(rows).toEqual([{ text: 'one', label: 'good', file: '1.txt' }]);
-    expect(unreadable.map(({ line }) => line)).toEqual([3, 4]);
+    expect(unreadable.map(({ line }) => line)).toEqual([3, 4, 5]);
   });
 
   it('reads tables that are named for splits', async () => {
