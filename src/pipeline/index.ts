@@ -20,7 +20,14 @@ export {
   PREPROCESSOR_FILE,
 } from './image-features.ts';
 export { type FeaturesSpec, MANIFEST_FILE, type Manifest, manifestSchema } from './manifest.ts';
-export { MODEL_FILE, openPackage, type Package, type PackageContents, writePackage } from './package.ts';
+export {
+  MODEL_FILE,
+  openPackage,
+  type Package,
+  type PackageContents,
+  refuseOtherFolder,
+  writePackage,
+} from './package.ts';
 export {
   type Input,
   openPipeline,

@@ -139,7 +139,8 @@ function inside(folder: string, file: string): string {
   return join(folder, path);
 }
 
-async function refuseOtherFolder(folder: string): Promise<void> {
+/** Throws LatheError('usage') when a package would take the place of something else. */
+export async function refuseOtherFolder(folder: string): Promise<void> {
   const exists = await stat(folder).then(
     () => true,
     () => false,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, jsonOf, lathe, listed, temporaryFolder, writeMessages } from './lathe.ts';
@@ -96,6 +96,17 @@ describe('train', () => {
     expect(listed(join(folder, 'runs', 'model'))).toEqual(
       expect.arrayContaining(['metrics.jsonl', 'report.html', join('checkpoints', 'last.safetensors')]),
     );
+  });
+
+  it('is refused before it begins where the package would take the place of something else', async () => {
+    mkdirSync(join(folder, 'mine'));
+    writeFileSync(join(folder, 'mine', 'notes.txt'), 'mine');
+    const ended = await lathe(folder, ['train', '--data', 'data', '--arch', 'linear', '--out', 'mine']);
+    expect([ended.code, ended.stderr]).toEqual([
+      2,
+      expect.stringMatching(/^error: "mine" exists and is not a package/),
+    ]);
+    expect(existsSync(join(folder, 'runs', 'mine'))).toBe(false);
   });
 
   it('with --dry-run trains nothing', async () => {

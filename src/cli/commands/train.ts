@@ -10,7 +10,7 @@ import {
   type PreparedDataset,
 } from '../../data/index.ts';
 import { POOLINGS } from '../../nn/index.ts';
-import { TASK_NAMES, TASKS } from '../../pipeline/index.ts';
+import { refuseOtherFolder, TASK_NAMES, TASKS } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS, type TrainableTask, type TrainSettings } from '../../train/index.ts';
 import { parseSource } from '../../zoo/index.ts';
 import { ARCHITECTURES } from '../candidate.ts';
@@ -190,6 +190,8 @@ export default defineCommand({
     checkpoint: join(run, 'checkpoints', 'last.safetensors'),
   }),
   async run(given, terminal) {
+    // Not after hours of training.
+    await refuseOtherFolder(given.out);
     const { task, dataset } = await openData(given, terminal);
     const arch = given.arch ?? (task.task.columns.image === undefined ? 'bert-mini' : 'resnet-8');
     const runFolder = given.run ?? join('runs', basename(given.out));
