@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect } from 'vitest';
-import { codesOf, type DataType, float64Of, isFloat, type Tensor } from '../src/base/index.ts';
+import type { DataType, Tensor } from '../src/base/index.ts';
 import { decodeModel, type Model, tensorOf } from '../src/graph/index.ts';
+import { expectClose } from './onnx-cases.ts';
 
 /**
  * Each node of these models is a case, made by generate.py beside them: the forms that operators had in operator sets 7
@@ -29,25 +29,6 @@ export function expectOutputs(
 ): void {
   for (const output of outputs) {
     const expected = tensorOf(model.graph.initializers.get(`expected/${output}`)!);
-    expectClose(results[output]!, expected);
+    expectClose(results[output]!, expected, TOLERANCE[expected.dtype]?.[0]);
   }
-}
-
-function expectClose(actual: Tensor, expected: Tensor): void {
-  expect([actual.dtype, ...actual.dims]).toEqual([expected.dtype, ...expected.dims]);
-  if (!isFloat(expected.dtype)) {
-    expect(Array.from(codesOf(actual) as ArrayLike<unknown>)).toEqual(
-      Array.from(codesOf(expected) as ArrayLike<unknown>),
-    );
-    return;
-  }
-  const tolerance = TOLERANCE[expected.dtype]?.[0] ?? 0;
-  const values = float64Of(actual);
-  let worst = 0;
-  float64Of(expected).forEach((value, index) => {
-    if (value === values[index] || (Number.isNaN(value) && Number.isNaN(values[index]))) return;
-    const error = Math.abs(values[index]! - value) / Math.max(1, Math.abs(value));
-    worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
-  });
-  expect(worst, 'largest relative error').toBeLessThanOrEqual(tolerance);
 }
