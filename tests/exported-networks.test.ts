@@ -2,25 +2,10 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../src/autodiff/index.ts';
 import { decodeSafetensors, numbersOf, sizeOf, type Tensor, tensorFrom } from '../src/base/index.ts';
-import {
-  type Attribute,
-  check,
-  decodeModel,
-  evaluate,
-  GraphBuilder,
-  int,
-  intOf,
-  type Model,
-  type Node,
-  opsetOf,
-  type StoredTensor,
-  stored,
-  tensorInfo,
-  tensorOf,
-  type ValueInfo,
-} from '../src/graph/index.ts';
+import { check, decodeModel, evaluate, GraphBuilder, type Model, opsetOf, tensorInfo } from '../src/graph/index.ts';
 import { bufferUpdates, trainingForm } from '../src/nn/index.ts';
 import { openSession } from '../src/runtime/index.ts';
+import { inFloat64 } from './in-float64.ts';
 
 // Networks as PyTorch exports them for inference, and what one step of training them is in PyTorch: see
 // fixtures/networks/exported.py. Batches are large enough (32 to 256 elements in the smallest statistic) for the gradients to
@@ -90,31 +75,6 @@ function withLoss(model: Model, labelDims: readonly number[]): Model {
   const inputs = [...graph.inputs, tensorInfo('labels', { dtype: 'int64', shape: labelDims })];
   const outputs = [...graph.outputs, tensorInfo('loss', { dtype: 'float32', shape: [] })];
   return { ...model, graph: { ...graph, nodes: [...graph.nodes, ...build.nodes], inputs, outputs } };
-}
-
-/** The same model in float64: weights, constants, casts and declared types. */
-function inFloat64(model: Model): Model {
-  const wide = (value: StoredTensor): StoredTensor =>
-    value.dtype === 'float32' ? stored(tensorFrom('float64', numbersOf(tensorOf(value)), value.dims)) : value;
-  const typed = (info: ValueInfo): ValueInfo =>
-    info.type?.kind === 'tensor' && info.type.dtype === 'float32'
-      ? { ...info, type: { ...info.type, dtype: 'float64' } }
-      : info;
-  const attribute = (node: Node, name: string, value: Attribute): Attribute => {
-    if (value.kind === 'tensor') return { ...value, value: wide(value.value) };
-    return node.opType === 'Cast' && name === 'to' && intOf(node, 'to') === 1 ? int(11) : value;
-  };
-  const { graph } = model;
-  const nodes = graph.nodes.map((node) => ({
-    ...node,
-    attributes: new Map(Array.from(node.attributes, ([name, value]) => [name, attribute(node, name, value)])),
-  }));
-  const initializers = new Map(Array.from(graph.initializers, ([name, value]) => [name, wide(value)]));
-  const [inputs, outputs, valueInfo] = [graph.inputs, graph.outputs, graph.valueInfo].map((list) => list.map(typed));
-  return {
-    ...model,
-    graph: { ...graph, nodes, initializers, inputs: inputs!, outputs: outputs!, valueInfo: valueInfo! },
-  };
 }
 
 function narrowed(value: Tensor): Tensor {

@@ -1,39 +1,20 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { gradient } from '../src/autodiff/index.ts';
 import { numbersOf, random, sizeOf, type Tensor, tensorFrom } from '../src/base/index.ts';
-import {
-  type Attribute,
-  decodeModel,
-  decodeTensor,
-  evaluate,
-  GraphBuilder,
-  int,
-  isKnownOperator,
-  type Model,
-  type Node,
-  opsetOf,
-  type StoredTensor,
-  stored,
-  tensorInfo,
-  tensorOf,
-  type ValueInfo,
-} from '../src/graph/index.ts';
+import { evaluate, GraphBuilder, int, type Model, opsetOf, tensorInfo } from '../src/graph/index.ts';
+import { inFloat64, widened } from './in-float64.ts';
+import { type Case, dataSetsOf, knownCases, LEFT_OUT } from './onnx-cases.ts';
 
-/**
- * The operator cases of the ONNX project (Debian package libonnx-testdata), differentiated: the gradient of a weighted
- * sum of each case's outputs, along one random direction, against the difference of that sum along the direction.
- */
-const ROOT = '/usr/share/libonnx-testdata/data/node';
+// The operator cases of the ONNX project, differentiated: the gradient of a weighted sum of each case's outputs, along one
+// random direction, against the difference of that sum along the direction.
+
 /** How many cases are compared. One that drops out is a failure. */
 const MINIMUM = 485;
 
 const KINK = 'its input lies on a kink';
 const STEP = 'a difference across a step is not a slope';
-const SEQUENCE = 'sequences are not tensors';
-const RANDOM = 'drops elements at random, by the random numbers of the runtime';
-const LEFT_OUT: Readonly<Record<string, string>> = {
+const NOT_COMPARED: Readonly<Record<string, string>> = {
+  ...LEFT_OUT,
   test_castlike_STRING_to_FLOAT: 'the type of its output is not known',
   test_castlike_STRING_to_FLOAT_expanded: 'one of its elements is NaN',
   test_floor_example: STEP,
@@ -47,12 +28,6 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   test_scatternd_multiply: 'the reduction is refused, by name',
   test_sign: STEP,
   test_sign_model: STEP,
-  test_if_opt: SEQUENCE,
-  test_if_seq: SEQUENCE,
-  test_training_dropout: RANDOM,
-  test_training_dropout_mask: RANDOM,
-  test_training_dropout_default: RANDOM,
-  test_training_dropout_default_mask: RANDOM,
 };
 
 /** Inputs of operators whose gradients are refused. */
@@ -67,32 +42,23 @@ const NOT_DIFFERENTIATED: Readonly<Record<string, readonly number[]>> = {
 /** Inputs that are float32 whatever the type of the others. */
 const ALWAYS_FLOAT32: Readonly<Record<string, readonly number[]>> = { Resize: [2] };
 
-interface OnnxCase {
+interface Differentiable {
   readonly model: Model;
   readonly feeds: Readonly<Record<string, Tensor>>;
 }
 
-/** The case in float64, or undefined where it is not one for gradients: other operators, sequences, no known result. */
-function readCase(name: string): OnnxCase | undefined {
-  const read = decodeModel(readFileSync(join(ROOT, name, 'model.onnx')));
-  const float32 = inputsOf(read, ALWAYS_FLOAT32);
-  const model = inFloat64(read, float32);
-  const opset = opsetOf(model);
-  if (opset === undefined || opset < 13 || !model.graph.nodes.every(isKnownOperator)) return undefined;
-  const feeds: Record<string, Tensor> = {};
-  for (const [index, input] of model.graph.inputs.entries()) {
-    if (input.type?.kind !== 'tensor') return undefined;
-    const file = join(ROOT, name, 'test_data_set_0', `input_${index}.pb`);
-    const saved = decodeTensor(readFileSync(file));
-    const value = float32.has(input.name) ? saved : widened(saved);
-    if (value.dtype !== input.type.dtype) return undefined;
-    feeds[input.name] = tensorOf(value);
-  }
-  return { model, feeds };
-}
-
-function widened(value: StoredTensor): StoredTensor {
-  return value.dtype === 'float32' ? stored(tensorFrom('float64', numbersOf(tensorOf(value)), value.dims)) : value;
+/** The case in float64, or undefined where it is not one for gradients: an older operator set, sequences, no known result. */
+function inWideForm(onnxCase: Case): Differentiable | undefined {
+  const given = onnxCase.model;
+  if ((opsetOf(given) ?? 0) < 13) return undefined;
+  const float32 = inputsOf(given, ALWAYS_FLOAT32);
+  const [values] = dataSetsOf(onnxCase);
+  if (!given.graph.inputs.every(({ name }) => values?.feeds[name] !== undefined)) return undefined;
+  const feeds = Object.entries(values!.feeds).map(([name, value]) => [
+    name,
+    float32.has(name) ? value : widened(value),
+  ]);
+  return { model: inFloat64(given, float32), feeds: Object.fromEntries(feeds) };
 }
 
 /** The values that stand at the given places of operators. */
@@ -100,26 +66,8 @@ function inputsOf({ graph }: Model, places: Readonly<Record<string, readonly num
   return new Set(graph.nodes.flatMap((node) => (places[node.opType] ?? []).map((index) => node.inputs[index] ?? '')));
 }
 
-function inFloat64(model: Model, float32: ReadonlySet<string>): Model {
-  const attribute = (node: Node, name: string, value: Attribute): Attribute => {
-    if (value.kind === 'tensor') return { ...value, value: widened(value.value) };
-    return node.opType === 'Cast' && name === 'to' && value.value === 1 ? int(11) : value;
-  };
-  const info = (value: ValueInfo): ValueInfo =>
-    value.type?.kind === 'tensor' && value.type.dtype === 'float32' && !float32.has(value.name)
-      ? { ...value, type: { ...value.type, dtype: 'float64' } }
-      : value;
-  const { graph } = model;
-  const nodes = graph.nodes.map((node) => ({
-    ...node,
-    attributes: new Map([...node.attributes].map(([name, value]) => [name, attribute(node, name, value)] as const)),
-  }));
-  const inputs = graph.inputs.map(info);
-  return { ...model, graph: { ...graph, nodes, inputs, outputs: graph.outputs.map(info), valueInfo: [] } };
-}
-
 /** The relative difference between the two slopes; undefined where there is nothing to differentiate. */
-function disagreement({ model, feeds }: OnnxCase): number | undefined {
+function disagreement({ model, feeds }: Differentiable): number | undefined {
   const { graph } = model;
   const kept = inputsOf(model, NOT_DIFFERENTIATED);
   const wanted = Object.keys(feeds).filter((name) => feeds[name]!.dtype === 'float64' && !kept.has(name));
@@ -165,9 +113,9 @@ function disagreement({ model, feeds }: OnnxCase): number | undefined {
 it('gradients agree with differences on the operator cases of ONNX', () => {
   const disagreements: string[] = [];
   let compared = 0;
-  for (const name of readdirSync(ROOT)) {
-    if (Object.hasOwn(LEFT_OUT, name) || !existsSync(join(ROOT, name, 'test_data_set_0'))) continue;
-    const read = readCase(name);
+  for (const onnxCase of knownCases('node')) {
+    const { name } = onnxCase;
+    const read = Object.hasOwn(NOT_COMPARED, name) ? undefined : inWideForm(onnxCase);
     if (read === undefined) continue;
     try {
       const difference = disagreement(read);
