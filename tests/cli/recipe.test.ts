@@ -260,6 +260,18 @@ steps:
       1,
       /wrong\.yaml:3: step "data-prepare" reads missing\.csv, which does not exist/,
     ],
+    [
+      'whose model has its tokenizer elsewhere, where it is not',
+      'name: x\nsteps:\n  - use: train\n    with: { data: messages.csv, model: file:messages.csv, tokenizer: words, out: other }\n',
+      1,
+      /wrong\.yaml:3: step "train" reads words, which does not exist/,
+    ],
+    [
+      'that merges with a model that is not there',
+      'name: x\nsteps:\n  - use: merge\n    with: { adapter: messages.csv, model: file:missing.onnx, out: other }\n',
+      1,
+      /wrong\.yaml:3: step "merge" reads missing\.onnx, which does not exist/,
+    ],
   ])('is refused: %s', async (_, content, code, message) => {
     const ended = await refused(content);
     expect(ended.stderr).toMatch(message);

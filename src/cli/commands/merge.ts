@@ -7,6 +7,7 @@ import { TRAINABLE_TASKS, withParameters } from '../../train/index.ts';
 import { hashOfAdapted, readAdapter } from '../adapter-folder.ts';
 import { startedCandidate } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
+import { pathsOf } from '../start/model-files.ts';
 import { openStart } from '../start/start.ts';
 
 export default defineCommand({
@@ -27,7 +28,7 @@ export default defineCommand({
     ['lathe merge runs/spam/adapter --out models/spam', 'with the model that training began with'],
     ['lathe merge adapter/ --model hf:org/name --out models/spam', 'where that is elsewhere now'],
   ],
-  files: ({ adapter, out }) => ({ reads: [adapter], writes: [out] }),
+  files: ({ adapter, model, out }) => ({ reads: [adapter, ...pathsOf(model)], writes: [out] }),
   async run({ adapter: folder, out, model: elsewhere }, terminal) {
     const { description, trained } = await readAdapter(folder);
     const { model, labels, maxLength, imageSize, dropout, seed, adapters, manifest, readme } = description;

@@ -9,6 +9,7 @@ import { ARCHITECTURES } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
 import { comparePackages, showComparison } from '../comparison.ts';
 import { openEvaluationData } from '../evaluation-data.ts';
+import { pathsOf } from '../start/model-files.ts';
 import { evaluationJson } from '../trained-summary.ts';
 import train from './train.ts';
 
@@ -61,7 +62,7 @@ export default defineCommand({
     ],
   ],
   files: ({ data, model, out }) => ({
-    reads: [String(data), ...(model as readonly string[]).filter((source) => parseSource(source).kind === 'file')],
+    reads: [String(data), ...(model as readonly string[]).flatMap(pathsOf)],
     writes: [String(out)],
   }),
   async run(given, terminal) {

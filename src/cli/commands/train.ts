@@ -12,11 +12,11 @@ import {
 import { POOLINGS } from '../../nn/index.ts';
 import { refuseOtherFolder, TASK_NAMES, TASKS } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS, type TrainableTask, type TrainSettings } from '../../train/index.ts';
-import { parseSource } from '../../zoo/index.ts';
 import { ARCHITECTURES } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
 import { durationSchema } from '../duration.ts';
 import { parseLora } from '../lora.ts';
+import { pathsOf } from '../start/model-files.ts';
 import { openTaskData, taskOf } from '../task-data.ts';
 import type { Terminal } from '../terminal.ts';
 import { trainTask } from '../train-task.ts';
@@ -183,9 +183,8 @@ export default defineCommand({
     ['lathe train --data photos/ --augment randaugment --flip --out models/photos', 'few images, much changed'],
     ['lathe train --data mails/ --out models/spam --resume', 'go on after an interruption'],
   ],
-  files: ({ data, model, out, run = join('runs', basename(out)) }) => ({
-    // What is not a path is named with its revision or version, or is whatever there is.
-    reads: model === undefined || parseSource(model).kind !== 'file' ? [data] : [data, model],
+  files: ({ data, model, tokenizer, out, run = join('runs', basename(out)) }) => ({
+    reads: [data, ...pathsOf(model), ...(tokenizer === undefined ? [] : [tokenizer])],
     writes: [out, join(run, 'report.html')],
     checkpoint: join(run, 'checkpoints', 'last.safetensors'),
   }),

@@ -58,6 +58,13 @@ export async function findModel(source: string, terminal: Terminal): Promise<Mod
   return { source, ...(await kindOf(fetched, name)), ...(fetched.commit !== undefined && { commit: fetched.commit }) };
 }
 
+/** The paths of this machine that a source names: what is not a path is named with its revision, or is whatever there is. */
+export function pathsOf(source: string | undefined): readonly string[] {
+  if (source === undefined) return [];
+  const parsed = parseSource(source);
+  return parsed.kind === 'file' ? [parsed.path] : [];
+}
+
 async function kindOf(
   { folder, files }: Fetched,
   name: string,
