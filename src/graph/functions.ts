@@ -1,4 +1,5 @@
-import type { Attribute, FunctionDefinition, Graph, Model, Node, OperatorSet } from './ir.ts';
+import type { Attribute, FunctionDefinition, Model, Node, OperatorSet } from './ir.ts';
+import { mapSubgraphs } from './reads.ts';
 
 /** The functions of a model, to be found by the nodes that call them. */
 export interface Functions {
@@ -30,28 +31,28 @@ export function bodyOf(definition: FunctionDefinition, call: Node): FunctionBody
   const given = new Map([...definition.attributeDefaults, ...call.attributes]);
   const inputs = definition.inputs.map((name, index) => ({ name, given: call.inputs[index] ?? '' }));
   const missing = new Set(inputs.filter((input) => input.given === '').map(({ name }) => name));
-  const known = (node: Node): Node =>
-    node.inputs.some((name) => missing.has(name))
+  const known = (given: Node): Node => {
+    const node = mapSubgraphs(given, (graph) => ({ ...graph, nodes: graph.nodes.map(known) }));
+    return node.inputs.some((name) => missing.has(name))
       ? { ...node, inputs: node.inputs.map((name) => (missing.has(name) ? '' : name)) }
       : node;
+  };
   return {
     inputs: inputs.filter((input) => input.given !== ''),
-    nodes: definition.nodes.map((node) => known(bind(node, given))),
+    nodes: definition.nodes.map((node) => bind(known(node), given)),
     outputs: definition.outputs,
     opsets: definition.opsets.length === 0 ? undefined : definition.opsets,
   };
 }
 
 function bind(node: Node, given: ReadonlyMap<string, Attribute>): Node {
-  const bindGraph = (graph: Graph): Graph => ({ ...graph, nodes: graph.nodes.map((inner) => bind(inner, given)) });
   const attributes = new Map<string, Attribute>();
   for (const [name, attribute] of node.attributes) {
-    if (attribute.kind === 'reference') {
-      const value = given.get(attribute.value);
-      if (value !== undefined) attributes.set(name, value);
-    } else if (attribute.kind === 'graph') attributes.set(name, { ...attribute, value: bindGraph(attribute.value) });
-    else if (attribute.kind === 'graphs') attributes.set(name, { ...attribute, value: attribute.value.map(bindGraph) });
-    else attributes.set(name, attribute);
+    const value = attribute.kind === 'reference' ? given.get(attribute.value) : attribute;
+    if (value !== undefined) attributes.set(name, value);
   }
-  return { ...node, attributes };
+  return mapSubgraphs({ ...node, attributes }, (graph) => ({
+    ...graph,
+    nodes: graph.nodes.map((inner) => bind(inner, given)),
+  }));
 }

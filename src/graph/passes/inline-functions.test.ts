@@ -145,6 +145,26 @@ describe('functions in place of their calls', () => {
     expect(both(modelOf([call('Choose', ['x'], ['y'])], [choose]))).toEqual({ y: [-4, -1, -16] });
   });
 
+  it('without an input that the call leaves out, in subgraphs as well', () => {
+    const clip = (output: string, inputs: readonly string[]): Attribute =>
+      graphAttribute(graphOf([node('Clip', inputs, [output])], { outputs: [{ name: output }] }));
+    const within = functionOf(
+      'Within',
+      ['a', 'least', 'most'],
+      ['b'],
+      [
+        node('ReduceMax', ['a'], ['largest'], { attributes: { axes: ints([0]), keepdims: int(0) } }),
+        node('Cast', ['largest'], ['condition'], { attributes: { to: int(9) } }),
+        node('If', ['condition'], ['b'], {
+          attributes: { then_branch: clip('t', ['a', 'least', 'most']), else_branch: clip('e', ['a', 'least']) },
+        }),
+      ],
+    );
+    const most = node('ReduceMean', ['x'], ['m'], { attributes: { keepdims: int(0) } });
+    const model = modelOf([most, call('Within', ['x', '', 'm'], ['y'])], [within]);
+    expect(both(model)).toEqual({ y: [-2, 1, 1] });
+  });
+
   it('that give what they got, or one value twice', () => {
     const same = functionOf('Same', ['a'], ['a', 'b', 'b'], [node('Neg', ['a'], ['b'])]);
     expect(both(modelOf([call('Same', ['x'], ['y', 'z', 'w'])], [same]))).toEqual({
