@@ -3,7 +3,7 @@ import { formatType, freeBatch, inferShapes, inferTypes, liftConstants, type Mod
 import { attachHead, bufferUpdates, replaceHead, trainingForm } from '../nn/index.ts';
 import { prepareModel } from './prepare-model.ts';
 import type { Forms } from './tasks/trainable-task.ts';
-import { trainableParameters } from './trainable.ts';
+import { trainability, trainableParameters } from './trainable.ts';
 
 export interface GraphFormsOptions {
   /** How many values the head gives. */
@@ -64,12 +64,13 @@ export function graphForms(given: Model, options: GraphFormsOptions): GraphForms
   };
 }
 
-/** Names of the float32 weights of a model that another has not, or with other values. */
+/** Names of the parameters of a model that another has not, or with other values. Other constants are no weights. */
 function differing(model: Model, other: Model): string[] {
+  const own = liftConstants(model).model;
   const known = liftConstants(other).model.graph.initializers;
-  return [...liftConstants(model).model.graph.initializers]
-    .filter(([name, { dtype, content }]) => dtype === 'float32' && known.get(name)?.content !== content)
-    .map(([name]) => name);
+  return trainability(own)
+    .filter(({ name, trained }) => trained && known.get(name)?.content !== own.graph.initializers.get(name)!.content)
+    .map(({ name }) => name);
 }
 
 interface Headed {
