@@ -1,4 +1,4 @@
-import { DATA_TYPES, LatheError } from '../base/index.ts';
+import { LatheError } from '../base/index.ts';
 import {
   extendModel,
   formatShape,
@@ -12,6 +12,7 @@ import {
   type Value,
 } from '../graph/index.ts';
 import { type Initialization, initialize } from './initialization.ts';
+import { pooled } from './layers/pooling.ts';
 
 export interface AttachHeadOptions {
   /** How many the head tells apart. */
@@ -50,7 +51,7 @@ export function attachHead(
   const names = new GraphBuilder({ opset, extending: graph });
   const build = new GraphBuilder({ opset, extending: graph });
   const each = rows === 'tokens' && shape.length === 3;
-  const pooled = shape.length === 2 || each ? output : mean(build, output, mask);
+  const read = shape.length === 2 || each ? output : mean(build, output, mask);
   const parameter = (wanted: string, dims: readonly number[], initialization: Initialization): Value => {
     const name = names.unique(wanted);
     return build.initializer(name, initialize(name, dims, initialization, seed));
@@ -60,16 +61,12 @@ export function attachHead(
   });
   const bias = parameter('classifier.bias', [classes], 'zeros');
   const logits = names.unique('logits');
-  if (each) build.op('Add', [build.matMul(pooled, weight), bias], {}, logits);
-  else build.op('Gemm', [pooled, weight, bias], { transB: int(1) }, logits);
+  if (each) build.op('Add', [build.matMul(read, weight), bias], {}, logits);
+  else build.op('Gemm', [read, weight, bias], { transB: int(1) }, logits);
   const answer = tensorInfo(logits, { dtype: 'float32', shape: [...shape.slice(0, each ? 2 : 1), classes] });
   return removeDeadNodes(extendModel(model, build, { outputs: [answer] })).model;
 }
 
-/** The mean of the places that count. */
 function mean(build: GraphBuilder, sequence: Value, mask: string | undefined): Value {
-  if (mask === undefined) return build.reduceMean(sequence, [1], false);
-  const counts = build.unsqueeze(build.cast(mask, DATA_TYPES.float32.code), [2]); // [batch, sequence, 1]
-  const sum = build.reduceSum(build.mul(sequence, counts), [1], false); // [batch, features]
-  return build.div(sum, build.reduceSum(counts, [1], false));
+  return mask === undefined ? build.reduceMean(sequence, [1], false) : pooled(build, sequence, mask, 'mean');
 }

@@ -42,6 +42,23 @@ describe('a head on hidden states', () => {
     }
   });
 
+  it('reads zeros where none counts, as of an empty text', async () => {
+    const build = new GraphBuilder();
+    const states = build.input('states', 'float32', ['batch', 'sequence', 2]);
+    build.input('mask', 'int64', ['batch', 'sequence']);
+    build.output(build.op('Relu', [states]), { dtype: 'float32', shape: ['batch', 'sequence', 2] }, 'hidden');
+    const model = attachHead(build.build(), { classes: 2, output: 'hidden', mask: 'mask' });
+    const { logits } = await run(model, {
+      states: tensorFrom('float32', [1, 2, 3, 4], [1, 2, 2]),
+      mask: tensorFrom('int64', [0, 0], [1, 2]),
+    });
+    expect(numbersOf(logits!)).toEqual([0, 0]);
+    // The constant that keeps the mean from a division by 0 is no part of the head that is trained.
+    const forms = graphForms(exported, { classes: 2, mask: 'attention_mask' });
+    expect(forms.head).toEqual(['classifier.weight', 'classifier.bias']);
+    expect(forms.initialized).toEqual(forms.head);
+  });
+
   it('or each of them, and all parameters have gradients', async () => {
     const forms = graphForms(exported, { classes: 3, rows: 'tokens' });
     expect([forms.output, forms.head, forms.features]).toEqual([
