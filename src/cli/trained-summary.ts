@@ -1,4 +1,5 @@
 import type { TaskReport } from '../metrics/index.ts';
+import type { Package } from '../pipeline/index.ts';
 import { headlineOf, metricName } from '../train/report/index.ts';
 import { shownMetrics } from './shown-metrics.ts';
 import type { Terminal } from './terminal.ts';
@@ -38,10 +39,7 @@ export function showTrained(
     terminal.warn(`the model gives every ${nouns} the same answer: it learned nothing. Try a lower --learning-rate.`);
   }
   terminal.say(`\nPackage: ${written.folder}\nReport:  ${reportPath}`);
-  const isOfPairs = written.manifest.columns.textPair !== undefined;
-  terminal.hint(
-    `lathe predict ${written.folder} ${isOfImages ? 'IMAGE.png' : `"a text"${isOfPairs ? ' --text-pair "its second text"' : ''}`}`,
-  );
+  showUse(written, terminal);
   if (written.manifest.lineage.settings.freezeBackbone === true)
     terminal.hint('the same without --freeze-backbone trains all of it: that takes longer, and is often better');
   return {
@@ -56,6 +54,15 @@ export function showTrained(
       },
     }),
   };
+}
+
+/** Shows how a package is used. */
+export function showUse({ folder, manifest }: Package, terminal: Terminal): void {
+  const inputs =
+    manifest.pipeline.input === 'image'
+      ? 'IMAGE.png'
+      : `"a text"${manifest.columns.textPair === undefined ? '' : ' --text-pair "its second text"'}`;
+  terminal.hint(`lathe predict ${folder} ${inputs}`);
 }
 
 /** Whether scores have the same label on top for every text (of several). */

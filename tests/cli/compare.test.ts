@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { jsonOf, lathe, temporaryFolder, writeMessages } from './lathe.ts';
@@ -109,5 +109,15 @@ describe('lathe select', () => {
   ])('%s is refused', async (words, message) => {
     const ended = await lathe(folder, ['select', '--data', 'messages.csv', '--out', 'x', ...words.split(' ')]);
     expect([ended.code, ended.stderr]).toEqual([2, expect.stringMatching(message)]);
+  });
+
+  it.each([
+    ['whose start is missing', '--arch linear --model nothing', 1, /no file or folder "nothing"/],
+    ['whose folder has other files', '--arch linear bert-tiny', 2, /"early.bert-tiny" exists and is not a package/],
+  ])('refuses a candidate %s before it trains the first', async (_, words, code, message) => {
+    mkdirSync(join(folder, 'early', 'bert-tiny'), { recursive: true });
+    const ended = await lathe(folder, `select --data messages.csv --out early ${words}`.split(' '));
+    expect([ended.code, ended.stderr]).toEqual([code, expect.stringMatching(message)]);
+    expect(readdirSync(join(folder, 'early'))).toEqual(['bert-tiny']);
   });
 });

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { LatheError } from '../../base/index.ts';
-import { openPackage, type Package } from '../../pipeline/index.ts';
+import { openPackage, type Package, refuseOtherFolder } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS } from '../../train/index.ts';
 import { headlineOf } from '../../train/report/index.ts';
 import { parseSource } from '../../zoo/index.ts';
@@ -9,8 +9,8 @@ import { ARCHITECTURES } from '../candidate.ts';
 import { defineCommand } from '../command.ts';
 import { comparePackages, showComparison } from '../comparison.ts';
 import { openEvaluationData } from '../evaluation-data.ts';
-import { pathsOf } from '../start/model-files.ts';
-import { evaluationJson } from '../trained-summary.ts';
+import { findModel, pathsOf } from '../start/model-files.ts';
+import { evaluationJson, showUse } from '../trained-summary.ts';
 import train from './train.ts';
 
 /** What is said of all candidates alike, as `lathe train` has it. */
@@ -82,6 +82,11 @@ export default defineCommand({
         { hint: 'Name architectures with --arch and models to begin with by --model.' },
       );
     }
+    // Before the first is trained, not when it is the turn of the last.
+    for (const candidate of candidates) {
+      await refuseOtherFolder(join(out, candidate.name));
+      if (candidate.model !== undefined) await findModel(candidate.model, terminal);
+    }
     const common = Object.fromEntries(Object.keys(shared.shape).map((name) => [name, given[name]]));
     const packages: Package[] = [];
     for (const { name, ...candidate } of candidates) {
@@ -114,7 +119,7 @@ export default defineCommand({
     const test = chosen.manifest.metrics.find(({ split }) => split === 'test');
     const { metric, name } = headlineOf(comparison.packages[0]!.report);
     if (test !== undefined) terminal.say(`On the test split it has ${name} ${test.values[metric]?.toFixed(4)}.`);
-    terminal.hint(`lathe predict ${chosen.folder} "a text"`);
+    showUse(chosen, terminal);
     return {
       task: manifest.task,
       data,
@@ -129,6 +134,14 @@ export default defineCommand({
 /** The last part of a source, for the folder of what is made of it. */
 function nameOf(source: string): string {
   const parsed = parseSource(source);
-  const name = parsed.kind === 'file' ? basename(parsed.path) : source.replace(/^\w+:/, '').replace(/@[^/]*$/, '');
-  return name.replace(/\.onnx$/, '').replace(/[^\w.-]+/g, '-');
+  const name =
+    parsed.kind === 'file'
+      ? basename(parsed.path)
+      : parsed.kind === 'https'
+        ? basename(new URL(parsed.url).pathname)
+        : source.replace(/^\w+:/, '').replace(/@[^/]*$/, '');
+  return name
+    .replace(/\.onnx$/, '')
+    .replace(/[^\w.-]+/g, '-')
+    .replace(/^-+/, '');
 }
