@@ -7,9 +7,9 @@ import {
   check,
   convertOperatorSet,
   decodeModel,
+  EMPTY_GRAPH,
   float,
   floats,
-  type Graph,
   graphAttribute,
   inferShapes,
   int,
@@ -182,7 +182,9 @@ function modelOf({ operatorSet, node: one, inputs, constants = [], shape, output
     opsets: [{ domain: '', version: operatorSet }],
     functions: [],
     trainingInfo: [],
-    graph: graphOf([one], {
+    graph: {
+      ...EMPTY_GRAPH,
+      nodes: [one],
       inputs: given
         .filter((_, index) => !constants.includes(index))
         .map(([name, value], index) =>
@@ -192,23 +194,9 @@ function modelOf({ operatorSet, node: one, inputs, constants = [], shape, output
         [...fixed, ...Object.entries(initializers)].map(([name, value]) => [name, stored(value)] as const),
       ),
       outputs: one.outputs.map((name) => (outputs ? tensorInfo(name, outputs) : { name })),
-    }),
+    },
   };
   return inferShapes(model).model;
-}
-
-function graphOf(nodes: readonly Node[], rest: Partial<Graph>): Graph {
-  return {
-    name: 'case',
-    nodes,
-    inputs: [],
-    outputs: [],
-    initializers: new Map(),
-    sparseInitializers: [],
-    valueInfo: [],
-    quantizationAnnotations: [],
-    ...rest,
-  };
 }
 
 const x = noise([2, 3, 4, 5]);
@@ -394,31 +382,28 @@ const OWN: Readonly<Record<string, Own>> = {
       'Loop',
       ['trips', '', 'x'],
       {
-        body: graphAttribute(
-          graphOf(
-            [
-              node('Squeeze', ['carried'], { axes: ints([0]) }, ['flat']),
-              node('Clip', ['flat'], { min: float(-1), max: float(0.5) }, ['clipped']),
-              node('Unsqueeze', ['clipped'], { axes: ints([0]) }, ['wide']),
-              node('Softmax', ['wide'], { axis: int(1) }, ['weights']),
-              node('Add', ['weights', 'carried'], {}, ['next']),
-              node('Identity', ['goes'], {}, ['on']),
-              node('ReduceSum', ['next'], { axes: ints([1, 2]), keepdims: int(0) }, ['sum']),
-            ],
-            {
-              inputs: [
-                tensorInfo('turn', { dtype: 'int64', shape: [] }),
-                tensorInfo('goes', { dtype: 'bool', shape: [] }),
-                tensorInfo('carried', { dtype: 'float32', shape: [1, 2, 3] }),
-              ],
-              outputs: [
-                tensorInfo('on', { dtype: 'bool', shape: [] }),
-                tensorInfo('next', { dtype: 'float32', shape: [1, 2, 3] }),
-                tensorInfo('sum', { dtype: 'float32', shape: [1] }),
-              ],
-            },
-          ),
-        ),
+        body: graphAttribute({
+          ...EMPTY_GRAPH,
+          nodes: [
+            node('Squeeze', ['carried'], { axes: ints([0]) }, ['flat']),
+            node('Clip', ['flat'], { min: float(-1), max: float(0.5) }, ['clipped']),
+            node('Unsqueeze', ['clipped'], { axes: ints([0]) }, ['wide']),
+            node('Softmax', ['wide'], { axis: int(1) }, ['weights']),
+            node('Add', ['weights', 'carried'], {}, ['next']),
+            node('Identity', ['goes'], {}, ['on']),
+            node('ReduceSum', ['next'], { axes: ints([1, 2]), keepdims: int(0) }, ['sum']),
+          ],
+          inputs: [
+            tensorInfo('turn', { dtype: 'int64', shape: [] }),
+            tensorInfo('goes', { dtype: 'bool', shape: [] }),
+            tensorInfo('carried', { dtype: 'float32', shape: [1, 2, 3] }),
+          ],
+          outputs: [
+            tensorInfo('on', { dtype: 'bool', shape: [] }),
+            tensorInfo('next', { dtype: 'float32', shape: [1, 2, 3] }),
+            tensorInfo('sum', { dtype: 'float32', shape: [1] }),
+          ],
+        }),
       },
       ['y', 'sums'],
     ),
@@ -432,25 +417,22 @@ const OWN: Readonly<Record<string, Own>> = {
       ['start', 'x'],
       {
         num_scan_inputs: int(1),
-        body: graphAttribute(
-          graphOf(
-            [
-              node('Slice', ['row'], { starts: ints([0]), ends: ints([2]), axes: ints([0]) }, ['part']),
-              node('Add', ['state', 'part'], {}, ['after']),
-              node('Clip', ['after'], { max: float(0.25) }, ['kept']),
-            ],
-            {
-              inputs: [
-                tensorInfo('state', { dtype: 'float32', shape: [2] }),
-                tensorInfo('row', { dtype: 'float32', shape: [4] }),
-              ],
-              outputs: [
-                tensorInfo('after', { dtype: 'float32', shape: [2] }),
-                tensorInfo('kept', { dtype: 'float32', shape: [2] }),
-              ],
-            },
-          ),
-        ),
+        body: graphAttribute({
+          ...EMPTY_GRAPH,
+          nodes: [
+            node('Slice', ['row'], { starts: ints([0]), ends: ints([2]), axes: ints([0]) }, ['part']),
+            node('Add', ['state', 'part'], {}, ['after']),
+            node('Clip', ['after'], { max: float(0.25) }, ['kept']),
+          ],
+          inputs: [
+            tensorInfo('state', { dtype: 'float32', shape: [2] }),
+            tensorInfo('row', { dtype: 'float32', shape: [4] }),
+          ],
+          outputs: [
+            tensorInfo('after', { dtype: 'float32', shape: [2] }),
+            tensorInfo('kept', { dtype: 'float32', shape: [2] }),
+          ],
+        }),
       },
       ['y', 'rows'],
     ),
@@ -459,17 +441,16 @@ const OWN: Readonly<Record<string, Own>> = {
   'nodes inside of If': {
     operatorSet: 10,
     node: node('If', ['condition'], {
-      then_branch: graphAttribute(
-        graphOf(
-          [node('Clip', ['given'], { min: float(0) }, ['a']), node('Softmax', ['a'], { axis: int(1) }, ['inner'])],
-          { outputs: [tensorInfo('inner', { dtype: 'float32', shape: [2, 3, 2] })] },
-        ),
-      ),
-      else_branch: graphAttribute(
-        graphOf([node('Softmax', ['given'], { axis: int(0) }, ['other'])], {
-          outputs: [tensorInfo('other', { dtype: 'float32', shape: [2, 3, 2] })],
-        }),
-      ),
+      then_branch: graphAttribute({
+        ...EMPTY_GRAPH,
+        nodes: [node('Clip', ['given'], { min: float(0) }, ['a']), node('Softmax', ['a'], { axis: int(1) }, ['inner'])],
+        outputs: [tensorInfo('inner', { dtype: 'float32', shape: [2, 3, 2] })],
+      }),
+      else_branch: graphAttribute({
+        ...EMPTY_GRAPH,
+        nodes: [node('Softmax', ['given'], { axis: int(0) }, ['other'])],
+        outputs: [tensorInfo('other', { dtype: 'float32', shape: [2, 3, 2] })],
+      }),
     }),
     inputs: [tensorFrom('bool', [1], [])],
     initializers: { given: noise([2, 3, 2]) },

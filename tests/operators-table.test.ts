@@ -5,6 +5,7 @@ import { GRADIENT_RULES, gradient } from '../src/autodiff/index.ts';
 import {
   CONTRIB_EXPANSIONS,
   decodeModel,
+  EMPTY_GRAPH,
   isKnownOperator,
   type Model,
   type Node,
@@ -40,14 +41,10 @@ function alone({ opType, domain, attributes }: Node): Model {
     functions: [],
     trainingInfo: [],
     graph: {
-      name: 'alone',
+      ...EMPTY_GRAPH,
       nodes: [{ opType, domain, attributes, name: 'here', inputs: ['x'], outputs: ['y'] }],
-      initializers: new Map(),
-      sparseInitializers: [],
       inputs: [{ name: 'x', type }],
       outputs: [{ name: 'y', type }],
-      valueInfo: [],
-      quantizationAnnotations: [],
     },
   };
 }

@@ -2,7 +2,17 @@ import type { DataType } from '../base/dtype.ts';
 import { LatheError } from '../base/errors.ts';
 import { type Tensor, tensorFrom } from '../base/tensor.ts';
 import { float, int, ints, string } from './attributes.ts';
-import type { Attribute, Graph, Model, Node, Shape, StoredTensor, TensorType, ValueInfo } from './ir.ts';
+import {
+  type Attribute,
+  EMPTY_GRAPH,
+  type Graph,
+  type Model,
+  type Node,
+  type Shape,
+  type StoredTensor,
+  type TensorType,
+  type ValueInfo,
+} from './ir.ts';
 import { stored } from './stored.ts';
 
 /** The operator set and file format that Lathe writes: the newest that every build of ONNX Runtime in use runs well. */
@@ -160,14 +170,12 @@ export class GraphBuilder {
       functions: [],
       trainingInfo: [],
       graph: {
-        name: options.name ?? 'graph',
+        ...EMPTY_GRAPH,
+        name: options.name ?? EMPTY_GRAPH.name,
         nodes: this.#nodes,
         initializers: this.#initializers,
-        sparseInitializers: [],
         inputs: this.#inputs,
         outputs: this.#outputs,
-        valueInfo: [],
-        quantizationAnnotations: [],
       },
     };
   }

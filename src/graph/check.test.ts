@@ -5,7 +5,7 @@ import { LatheError } from '../base/errors.ts';
 import { int, string } from './attributes.ts';
 import { check, problems } from './check.ts';
 import { decodeModel } from './encoding.ts';
-import type { FunctionDefinition, Graph, Model, Node, StoredTensor } from './ir.ts';
+import { EMPTY_GRAPH, type FunctionDefinition, type Graph, type Model, type Node, type StoredTensor } from './ir.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 const DATA = '/usr/share/libonnx-testdata/data';
@@ -71,14 +71,11 @@ function modelOf(nodes: readonly Node[], graph: Partial<Graph> = {}, model: Part
     functions: [],
     trainingInfo: [],
     graph: {
+      ...EMPTY_GRAPH,
       name: 'g',
       nodes,
-      initializers: new Map(),
-      sparseInitializers: [],
       inputs: [value('x')],
       outputs: [value('y')],
-      valueInfo: [],
-      quantizationAnnotations: [],
       ...graph,
     },
     ...model,

@@ -3,7 +3,7 @@ import { type Tensor, tensorFrom } from '../base/tensor.ts';
 import { float, graphAttribute, int } from './attributes.ts';
 import { GraphBuilder, tensorInfo } from './builder.ts';
 import { evaluate } from './evaluate.ts';
-import type { Attribute, FunctionDefinition, Graph, Model, Node } from './ir.ts';
+import { type Attribute, EMPTY_GRAPH, type FunctionDefinition, type Graph, type Model, type Node } from './ir.ts';
 import { stored } from './stored.ts';
 
 const vector = (...values: number[]): Tensor => tensorFrom('float32', values);
@@ -21,14 +21,10 @@ function node(
 function graph(nodes: readonly Node[], inputs: readonly string[], outputs: readonly string[]): Graph {
   const info = (name: string) => tensorInfo(name, { dtype: 'float32', shape: ['n'] });
   return {
-    name: 'g',
+    ...EMPTY_GRAPH,
     nodes,
-    initializers: new Map(),
-    sparseInitializers: [],
     inputs: inputs.map(info),
     outputs: outputs.map(info),
-    valueInfo: [],
-    quantizationAnnotations: [],
   };
 }
 

@@ -39,6 +39,18 @@ export interface Graph extends Annotated {
   readonly quantizationAnnotations: readonly QuantizationAnnotation[];
 }
 
+/** What the parts of a graph are where they are not given: `{ ...EMPTY_GRAPH, nodes, inputs, outputs }`. */
+export const EMPTY_GRAPH: Graph = {
+  name: 'graph',
+  nodes: [],
+  initializers: new Map(),
+  sparseInitializers: [],
+  inputs: [],
+  outputs: [],
+  valueInfo: [],
+  quantizationAnnotations: [],
+};
+
 export interface Node extends Annotated {
   readonly opType: string;
   /** '' for the standard operators. */

@@ -4,7 +4,7 @@ import { float, floats, int, ints, string, strings, tensorAttribute } from '../a
 import { type Attributes, tensorInfo } from '../builder.ts';
 import { evaluateDimension } from '../dimension.ts';
 import { inferTypes } from '../infer.ts';
-import type { Model, Shape, StoredTensor, ValueInfo } from '../ir.ts';
+import { EMPTY_GRAPH, type Model, type Shape, type StoredTensor, type ValueInfo } from '../ir.ts';
 import { stored } from '../stored.ts';
 import { formatType } from '../value-types.ts';
 import { OPERATORS } from './names.ts';
@@ -49,6 +49,7 @@ function modelOf({ operator, inputs, attributes = {}, opset = 17, gives }: Row):
     functions: [],
     trainingInfo: [],
     graph: {
+      ...EMPTY_GRAPH,
       name: 'row',
       nodes: [
         {
@@ -61,11 +62,8 @@ function modelOf({ operator, inputs, attributes = {}, opset = 17, gives }: Row):
         },
       ],
       initializers,
-      sparseInitializers: [],
       inputs: infos,
       outputs: outputs.map((name) => ({ name })),
-      valueInfo: [],
-      quantizationAnnotations: [],
     },
   };
 }

@@ -5,7 +5,7 @@ import { numbersOf, type Tensor, tensorFrom } from '../../base/tensor.ts';
 import { float, graphAttribute, int, ints, string } from '../attributes.ts';
 import { tensorInfo } from '../builder.ts';
 import { evaluate } from '../evaluate.ts';
-import type { Attribute, FunctionDefinition, Graph, Model, Node, Shape } from '../ir.ts';
+import { type Attribute, EMPTY_GRAPH, type FunctionDefinition, type Model, type Node, type Shape } from '../ir.ts';
 import { stored } from '../stored.ts';
 import { convertOperatorSet } from './convert-operator-set.ts';
 import { ENDED, HISTORIES } from './operator-versions/histories.ts';
@@ -30,20 +30,6 @@ function node(
   return { opType, domain: '', name: 'here', inputs, outputs, attributes: new Map(Object.entries(attributes)) };
 }
 
-function graphOf(nodes: readonly Node[], rest: Partial<Graph> = {}): Graph {
-  return {
-    name: 'graph',
-    nodes,
-    inputs: [],
-    outputs: [],
-    initializers: new Map(),
-    sparseInitializers: [],
-    valueInfo: [],
-    quantizationAnnotations: [],
-    ...rest,
-  };
-}
-
 interface Rest extends Partial<Omit<Model, 'graph'>> {
   readonly inputs?: Readonly<Record<string, Shape>>;
   readonly initializers?: Readonly<Record<string, Tensor>>;
@@ -60,14 +46,16 @@ function modelOf(
     opsets: [{ domain: '', version }],
     functions: [],
     trainingInfo: [],
-    graph: graphOf(nodes, {
+    graph: {
+      ...EMPTY_GRAPH,
+      nodes,
       inputs: Object.entries(inputs).map(([name, shape]) => tensorInfo(name, { dtype: 'float32', shape })),
       initializers: new Map(Object.entries(initializers).map(([name, value]) => [name, stored(value)] as const)),
       outputs: nodes
         .at(-1)!
         .outputs.filter((name) => name !== '')
         .map((name) => ({ name })),
-    }),
+    },
     ...rest,
   };
 }
@@ -139,15 +127,18 @@ describe('what is raised', () => {
   });
 
   it('raises subgraphs inside subgraphs, and lets them use constants of the main graph', () => {
-    const inner = graphOf([node('Clip', ['x'], { min: float(0), max: float(1) }, ['inner'])], {
+    const inner = {
+      ...EMPTY_GRAPH,
+      nodes: [node('Clip', ['x'], { min: float(0), max: float(1) }, ['inner'])],
       outputs: [{ name: 'inner' }],
-    });
-    const always = graphOf(
-      [node('If', ['yes'], { then_branch: graphAttribute(inner), else_branch: graphAttribute(inner) }, ['outer'])],
-      {
-        outputs: [{ name: 'outer' }],
-      },
-    );
+    };
+    const always = {
+      ...EMPTY_GRAPH,
+      nodes: [
+        node('If', ['yes'], { then_branch: graphAttribute(inner), else_branch: graphAttribute(inner) }, ['outer']),
+      ],
+      outputs: [{ name: 'outer' }],
+    };
     const model = modelOf(
       9,
       [node('If', ['yes'], { then_branch: graphAttribute(always), else_branch: graphAttribute(always) })],
@@ -291,7 +282,7 @@ describe('refusals name the node, its operator and the operator sets', () => {
     ],
     [
       'a Scan over batches',
-      from(8, node('Scan', ['', 'x'], { num_scan_inputs: int(1), body: graphAttribute(graphOf([])) }, [])),
+      from(8, node('Scan', ['', 'x'], { num_scan_inputs: int(1), body: graphAttribute(EMPTY_GRAPH) }, [])),
       'Scan "here" cannot be raised from operator set 8 to 17: a scan over batches, which has no form any more',
     ],
     ['a node that trains', from(6, node('Dropout', ['x'])), 'is_test 0, which trains'],

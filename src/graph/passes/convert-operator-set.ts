@@ -5,6 +5,7 @@ import { DEFAULT_OPSET, GraphBuilder, type Value } from '../builder.ts';
 import { functionsOf } from '../functions.ts';
 import { type InferredValue, inferScopes } from '../infer.ts';
 import {
+  EMPTY_GRAPH,
   type FunctionDefinition,
   type Graph,
   type Model,
@@ -12,6 +13,7 @@ import {
   opsetOf,
   type StoredTensor,
   type TensorType,
+  type ValueInfo,
 } from '../ir.ts';
 import { mapSubgraphs, readsOf } from '../reads.ts';
 import { tensorOf } from '../stored.ts';
@@ -158,17 +160,9 @@ function convertFunction(
   return { ...definition, opsets, nodes: [...Array.from(build.initializers, constantNode), ...nodes] };
 }
 
-function graphOfFunction({ name, nodes, inputs, outputs }: FunctionDefinition): Graph {
-  return {
-    name,
-    nodes,
-    inputs: inputs.map((input) => ({ name: input })),
-    outputs: outputs.map((output) => ({ name: output })),
-    initializers: new Map(),
-    sparseInitializers: [],
-    valueInfo: [],
-    quantizationAnnotations: [],
-  };
+function graphOfFunction({ nodes, inputs, outputs }: FunctionDefinition): Graph {
+  const named = (names: readonly string[]): ValueInfo[] => names.map((name) => ({ name }));
+  return { ...EMPTY_GRAPH, nodes, inputs: named(inputs), outputs: named(outputs) };
 }
 
 function constantNode([name, value]: readonly [string, StoredTensor]): Node {

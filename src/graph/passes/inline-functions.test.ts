@@ -4,7 +4,7 @@ import { float, graphAttribute, int, ints } from '../attributes.ts';
 import { tensorInfo } from '../builder.ts';
 import { check } from '../check.ts';
 import { evaluate } from '../evaluate.ts';
-import type { Attribute, FunctionDefinition, Graph, Model, Node } from '../ir.ts';
+import { type Attribute, EMPTY_GRAPH, type FunctionDefinition, type Model, type Node } from '../ir.ts';
 import { inlineFunctions } from './inline-functions.ts';
 
 function node(
@@ -19,20 +19,6 @@ function node(
 ): Node {
   const { attributes = {}, domain = '', name = '' } = options;
   return { opType, domain, name, inputs, outputs, attributes: new Map(Object.entries(attributes)) };
-}
-
-function graphOf(nodes: readonly Node[], rest: Partial<Graph> = {}): Graph {
-  return {
-    name: 'graph',
-    nodes,
-    inputs: [],
-    outputs: [],
-    initializers: new Map(),
-    sparseInitializers: [],
-    valueInfo: [],
-    quantizationAnnotations: [],
-    ...rest,
-  };
 }
 
 function functionOf(
@@ -68,10 +54,12 @@ function modelOf(nodes: readonly Node[], functions: readonly FunctionDefinition[
     ],
     functions,
     trainingInfo: [],
-    graph: graphOf(nodes, {
+    graph: {
+      ...EMPTY_GRAPH,
+      nodes,
       inputs: [tensorInfo('x', { dtype: 'float32', shape: [3] })],
       outputs: nodes.at(-1)!.outputs.map((name) => tensorInfo(name, { dtype: 'float32' })),
-    }),
+    },
   };
 }
 
@@ -128,7 +116,7 @@ describe('functions in place of their calls', () => {
 
   it('inside of subgraphs, whose values come from around them', () => {
     const branch = (outputs: string, factor: string): Attribute =>
-      graphAttribute(graphOf([node('Mul', ['a', factor], [outputs])], { outputs: [{ name: outputs }] }));
+      graphAttribute({ ...EMPTY_GRAPH, nodes: [node('Mul', ['a', factor], [outputs])], outputs: [{ name: outputs }] });
     const choose = functionOf(
       'Choose',
       ['a'],
@@ -147,7 +135,7 @@ describe('functions in place of their calls', () => {
 
   it('without an input that the call leaves out, in subgraphs as well', () => {
     const clip = (output: string, inputs: readonly string[]): Attribute =>
-      graphAttribute(graphOf([node('Clip', inputs, [output])], { outputs: [{ name: output }] }));
+      graphAttribute({ ...EMPTY_GRAPH, nodes: [node('Clip', inputs, [output])], outputs: [{ name: output }] });
     const within = functionOf(
       'Within',
       ['a', 'least', 'most'],

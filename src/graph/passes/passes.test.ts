@@ -4,7 +4,7 @@ import { tensorFrom } from '../../base/tensor.ts';
 import { float, graphAttribute, int } from '../attributes.ts';
 import { GraphBuilder, tensorInfo } from '../builder.ts';
 import { evaluate } from '../evaluate.ts';
-import type { Graph, Model, Node } from '../ir.ts';
+import { EMPTY_GRAPH, type Graph, type Model, type Node } from '../ir.ts';
 import { tensorOf } from '../stored.ts';
 import { eliminateCommonSubexpressions } from './eliminate-common-subexpressions.ts';
 import { foldConstants } from './fold-constants.ts';
@@ -28,14 +28,11 @@ function node(opType: string, inputs: readonly string[], outputs: readonly strin
 function graph(nodes: readonly Node[], outputs: readonly string[], inputs: readonly string[] = []): Graph {
   const info = (name: string) => tensorInfo(name, { dtype: 'float32', shape: [2] });
   return {
+    ...EMPTY_GRAPH,
     name: 'g',
     nodes,
-    initializers: new Map(),
-    sparseInitializers: [],
     inputs: inputs.map(info),
     outputs: outputs.map(info),
-    valueInfo: [],
-    quantizationAnnotations: [],
   };
 }
 
