@@ -30,3 +30,7 @@ it('figures of ranks, beyond k of which nothing is found', () => {
 it('scores of other candidates are refused', () => {
   expect(() => retrievalRanks(1, () => [1], [0, 1])).toThrow(/expected 2 scores, got 1/);
 });
+
+it('scores of a model that diverged are refused: nothing would rank above them', () => {
+  expect(() => retrievalRanks(2, () => [Number.NaN, Number.NaN], [0, 1])).toThrow(/score 0: .* got NaN/);
+});
