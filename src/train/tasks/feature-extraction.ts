@@ -1,12 +1,7 @@
-import {
-  bootstrapIntervals,
-  meanReciprocalRank,
-  pairedBootstrap,
-  retrievalAccuracy,
-  retrievalRanks,
-} from '../../metrics/index.ts';
+import { bootstrapIntervals, meanReciprocalRank, retrievalAccuracy, retrievalRanks } from '../../metrics/index.ts';
 import { crossEntropy } from '../../nn/index.ts';
 import { TASKS, type TextExample } from '../../pipeline/index.ts';
+import { comparedBy } from './compared-by.ts';
 import { encodePairs, sentenceTransformersFiles, stackedPairs, textPairForms } from './text-pairs.ts';
 import type { Judged, TrainableTask } from './trainable-task.ts';
 
@@ -57,17 +52,10 @@ export const featureExtraction: TrainableTask<Float64Array> = {
       warnings: [],
     };
   },
-  compare(first, second, seed) {
-    const [one, other] = [first, second].map(ranksOf);
-    return {
-      bootstrap: pairedBootstrap(
-        one!.length,
-        (indices) => meanAt(one!, indices),
-        (indices) => meanAt(other!, indices),
-        { seed },
-      ),
-    };
-  },
+  compare: comparedBy((judged) => {
+    const ranks = ranksOf(judged);
+    return (indices) => meanAt(ranks, indices);
+  }),
 };
 
 /** Where each first text finds its second one, among the second texts of all examples. */

@@ -1,7 +1,8 @@
 import { LatheError } from '../../base/index.ts';
-import { labelSetCounts, microF1Of, multiLabelReport, pairedBootstrap } from '../../metrics/index.ts';
+import { labelSetCounts, microF1Of, multiLabelReport } from '../../metrics/index.ts';
 import { binaryCrossEntropy } from '../../nn/index.ts';
 import { type Example, TASKS } from '../../pipeline/index.ts';
+import { comparedBy } from './compared-by.ts';
 import { sequenceClassification } from './sequence-classification.ts';
 import type { Judged, TrainableTask } from './trainable-task.ts';
 
@@ -39,20 +40,11 @@ export const multiLabelClassification: TrainableTask<Float64Array> = {
     const { truth, predictions } = arraysOf(judged);
     return multiLabelReport(truth, predictions, judged.labels, { seed });
   },
-  compare(first, second, seed) {
-    const width = first.labels.length;
-    const [one, other] = [arraysOf(first), arraysOf(second)].map(({ truth, predictions }) =>
-      labelSetCounts(truth, predictions, width),
-    );
-    return {
-      bootstrap: pairedBootstrap(
-        first.examples.length,
-        (indices) => microF1Of(one!, indices),
-        (indices) => microF1Of(other!, indices),
-        { seed },
-      ),
-    };
-  },
+  compare: comparedBy((judged) => {
+    const { truth, predictions } = arraysOf(judged);
+    const counts = labelSetCounts(truth, predictions, judged.labels.length);
+    return (indices) => microF1Of(counts, indices);
+  }),
 };
 
 /** Scores of a half or more are labels. */

@@ -1,7 +1,7 @@
 import { LatheError } from '../../base/index.ts';
 import type { Answers } from '../../data/index.ts';
 import { extendModel, GraphBuilder, int, type Model } from '../../graph/index.ts';
-import { type AnsweredQuestion, answerReport, answerScores, pairedBootstrap } from '../../metrics/index.ts';
+import { type AnsweredQuestion, answerReport, answerScores } from '../../metrics/index.ts';
 import { crossEntropy, fromConfig } from '../../nn/index.ts';
 import {
   type QuestionAnswering,
@@ -12,6 +12,7 @@ import {
   type WindowAnswers,
 } from '../../pipeline/index.ts';
 import type { WorstMistake } from '../report/index.ts';
+import { comparedBy } from './compared-by.ts';
 import { type Judged, type TrainableTask, textOfExample } from './trainable-task.ts';
 
 /** The starts and the ends of answers side by side, [batch, 2, tokens]: what the loss reads. */
@@ -49,13 +50,10 @@ export const questionAnswering: TrainableTask<WindowAnswers, QuestionAnswering> 
   },
   objective: () => ({ kind: 'answers', maxAnswerTokens: 30 }),
   report: (judged, { seed = 0 } = {}) => answerReport(questionsOf(judged), { task: 'question-answering', seed }),
-  compare(first, second, seed) {
-    const [one, other] = [first, second].map((judged) => {
-      const scores = questionsOf(judged).map((question) => answerScores(question).f1);
-      return (indices: Int32Array) => indices.reduce((sum, index) => sum + scores[index]!, 0) / indices.length;
-    });
-    return { bootstrap: pairedBootstrap(first.examples.length, one!, other!, { seed }) };
-  },
+  compare: comparedBy((judged) => {
+    const scores = questionsOf(judged).map((question) => answerScores(question).f1);
+    return (indices) => indices.reduce((sum, index) => sum + scores[index]!, 0) / indices.length;
+  }),
   details: (judged) => ({ mistakes: worstAnswers(judged) }),
 };
 

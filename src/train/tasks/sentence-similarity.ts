@@ -1,6 +1,7 @@
-import { bootstrapIntervals, pairedBootstrap, pearson, spearman, take } from '../../metrics/index.ts';
+import { bootstrapIntervals, pearson, spearman, take } from '../../metrics/index.ts';
 import { coSent } from '../../nn/index.ts';
 import { cosine, type Example, TASKS } from '../../pipeline/index.ts';
+import { comparedBy } from './compared-by.ts';
 import { encodePairs, sentenceTransformersFiles, stackedPairs, textPairForms } from './text-pairs.ts';
 import type { Judged, TrainableTask } from './trainable-task.ts';
 
@@ -40,14 +41,11 @@ export const sentenceSimilarity: TrainableTask<Float64Array> = {
       warnings: [...new Set(Object.values(measured).flatMap(({ warnings }) => warnings))],
     };
   },
-  compare(first, second, seed) {
-    const truth = numbersOf(first.examples);
-    const [one, other] = [first, second].map((judged) => {
-      const similarities = similaritiesOf(judged);
-      return (indices: Int32Array) => spearman(take(truth, indices), take(similarities, indices)).value;
-    });
-    return { bootstrap: pairedBootstrap(truth.length, one!, other!, { seed }) };
-  },
+  compare: comparedBy((judged) => {
+    const truth = numbersOf(judged.examples);
+    const similarities = similaritiesOf(judged);
+    return (indices) => spearman(take(truth, indices), take(similarities, indices)).value;
+  }),
   details: (judged) => ({
     scores: [
       { label: 'truth', values: Array.from(numbersOf(judged.examples)) },

@@ -1,6 +1,7 @@
-import { pairedBootstrap, regressionReport } from '../../metrics/index.ts';
+import { regressionReport } from '../../metrics/index.ts';
 import { meanSquaredError } from '../../nn/index.ts';
 import { type Example, TASKS } from '../../pipeline/index.ts';
+import { comparedBy } from './compared-by.ts';
 import { sequenceClassification } from './sequence-classification.ts';
 import type { TrainableTask } from './trainable-task.ts';
 
@@ -18,15 +19,10 @@ export const textRegression: TrainableTask<number> = {
   objective: () => ({ kind: 'regression' }),
   report: ({ examples, readings }, { seed = 0 } = {}) =>
     regressionReport(numbersOf(examples), readings.rows, { task: 'text-regression', seed }),
-  compare(first, second, seed) {
-    const truth = numbersOf(first.examples);
-    const [one, other] = [first, second].map(
-      ({ readings: { rows } }) =>
-        (indices: Int32Array) =>
-          explained(truth, rows, indices),
-    );
-    return { bootstrap: pairedBootstrap(truth.length, one!, other!, { seed }) };
-  },
+  compare: comparedBy(({ examples, readings: { rows } }) => {
+    const truth = numbersOf(examples);
+    return (indices) => explained(truth, rows, indices);
+  }),
   details: ({ examples, readings }) => ({
     scores: [
       { label: 'truth', values: numbersOf(examples) },

@@ -1,6 +1,6 @@
 import { LatheError } from '../../base/index.ts';
 import { entitiesOfTags, type Span, type TaggedEntity, tagSchemeOf } from '../../data/index.ts';
-import { type EntityLists, entityCounts, entityReport, microF1Of, pairedBootstrap } from '../../metrics/index.ts';
+import { type EntityLists, entityCounts, entityReport, microF1Of } from '../../metrics/index.ts';
 import { crossEntropy, fromConfig } from '../../nn/index.ts';
 import {
   type Example,
@@ -14,6 +14,7 @@ import {
   wholeText,
 } from '../../pipeline/index.ts';
 import type { WorstMistake } from '../report/index.ts';
+import { comparedBy } from './compared-by.ts';
 import type { Judged, TrainableTask } from './trainable-task.ts';
 
 /** Tokens that teach nothing: those of the template, and all but the first of a word. */
@@ -65,20 +66,11 @@ export const tokenClassification: TrainableTask<TokenScores> = {
       ...(accuracy !== undefined && { more: { accuracy } }),
     });
   },
-  compare(first, second, seed) {
-    const [one, other] = [first, second].map((judged) => {
-      const { truth, predictions } = entitiesOfAll(judged);
-      return entityCounts(truth, predictions);
-    });
-    return {
-      bootstrap: pairedBootstrap(
-        first.examples.length,
-        (indices) => microF1Of(one!, indices),
-        (indices) => microF1Of(other!, indices),
-        { seed },
-      ),
-    };
-  },
+  compare: comparedBy((judged) => {
+    const { truth, predictions } = entitiesOfAll(judged);
+    const counts = entityCounts(truth, predictions);
+    return (indices) => microF1Of(counts, indices);
+  }),
   details: (judged) => ({ mistakes: worstEntities(judged) }),
 };
 
