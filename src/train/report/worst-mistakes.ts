@@ -34,19 +34,26 @@ export function worstMistakes(
       `worst mistakes: expected ${truth.length} predictions and scores [${truth.length}, ${classes}], got ${predictions.length} and ${scores.length} numbers`,
     );
   }
-  const wrong: number[] = [];
-  for (let row = 0; row < truth.length; row++) if (truth[row] !== predictions[row]) wrong.push(row);
-  const score = (row: number): number => scores[row * classes + predictions[row]!]!;
-  return wrong
-    .sort((a, b) => score(b) - score(a) || a - b)
+  const wrong: Omit<WorstMistake, 'text'>[] = [];
+  for (let row = 0; row < truth.length; row++) {
+    const [right, predicted] = [truth[row]!, predictions[row]!];
+    if (right === predicted) continue;
+    const score = scores[row * classes + predicted]!;
+    wrong.push({ example: row, truth: labels[right]!, prediction: labels[predicted]!, score });
+  }
+  return surestOf(wrong, textOf, count);
+}
+
+/** Of any mistakes those that the model was surest of, in that order, with an excerpt of their texts. */
+export function surestOf(
+  mistakes: readonly Omit<WorstMistake, 'text'>[],
+  textOf: (example: number) => string,
+  count = 20,
+): WorstMistake[] {
+  return [...mistakes]
+    .sort((a, b) => b.score - a.score || a.example - b.example)
     .slice(0, count)
-    .map((row) => ({
-      example: row,
-      text: excerpt(textOf(row)),
-      truth: labels[truth[row]!]!,
-      prediction: labels[predictions[row]!]!,
-      score: score(row),
-    }));
+    .map((mistake) => ({ ...mistake, text: excerpt(textOf(mistake.example)) }));
 }
 
 /** The beginning of a text on one line, cut between code points. */

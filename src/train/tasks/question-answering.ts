@@ -11,7 +11,7 @@ import {
   type TextExample,
   type WindowAnswers,
 } from '../../pipeline/index.ts';
-import type { WorstMistake } from '../report/index.ts';
+import { surestOf, type WorstMistake } from '../report/index.ts';
 import { comparedBy } from './compared-by.ts';
 import { type Judged, type TrainableTask, textOfExample } from './trainable-task.ts';
 
@@ -100,22 +100,19 @@ function questionsOf(judged: Judged<WindowAnswers>): readonly AnsweredQuestion[]
   }));
 }
 
-const MISTAKES = 20;
-
 /** The wrong answers that the model was surest of. */
 function worstAnswers(judged: Judged<WindowAnswers>): WorstMistake[] {
   const answers = judged.answers!() as readonly QuestionAnswering[];
-  const mistakes: WorstMistake[] = [];
+  const mistakes: Omit<WorstMistake, 'text'>[] = [];
   for (const [at, question] of questionsOf(judged).entries()) {
     if (answerScores(question).exactMatch === 1) continue;
     const found = answers[at]!;
     mistakes.push({
       example: at,
-      text: textOfExample(judged.examples[at]!).slice(0, 240),
       truth: question.answers[0] ?? '–',
       prediction: found.answer === '' ? '–' : found.answer,
       score: found.score,
     });
   }
-  return mistakes.sort((one, other) => other.score - one.score || one.example - other.example).slice(0, MISTAKES);
+  return surestOf(mistakes, (example) => textOfExample(judged.examples[example]!));
 }

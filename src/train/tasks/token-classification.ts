@@ -13,7 +13,7 @@ import {
   type TokenScores,
   wholeText,
 } from '../../pipeline/index.ts';
-import type { WorstMistake } from '../report/index.ts';
+import { surestOf, type WorstMistake } from '../report/index.ts';
 import { comparedBy } from './compared-by.ts';
 import type { Judged, TrainableTask } from './trainable-task.ts';
 
@@ -197,11 +197,9 @@ function predictedTags(parts: readonly LabelledPart[], labels: readonly string[]
   return tags.map((tag) => tag ?? 'O');
 }
 
-const MISTAKES = 20;
-
 /** The wrong entities that the model was surest of. */
 function worstEntities({ examples, readings, labels }: Judged<TokenScores>): WorstMistake[] {
-  const mistakes: WorstMistake[] = [];
+  const mistakes: Omit<WorstMistake, 'text'>[] = [];
   for (const [at, parts] of partsOfAll(readings, labels).entries()) {
     const example = examples[at] as Example & TextExample;
     const text = wholeText(example);
@@ -211,14 +209,13 @@ function worstEntities({ examples, readings, labels }: Judged<TokenScores>): Wor
       if (near?.label === found.label && near.start === found.start && near.end === found.end) continue;
       mistakes.push({
         example: at,
-        text: text.slice(0, 240),
         truth: near === undefined ? '–' : `${text.slice(near.start, near.end)} (${near.label})`,
         prediction: `${found.text} (${found.label})`,
         score: found.score,
       });
     }
   }
-  return mistakes.sort((one, other) => other.score - one.score || one.example - other.example).slice(0, MISTAKES);
+  return surestOf(mistakes, (example) => wholeText(examples[example] as TextExample));
 }
 
 /** The true entities by their places in the text. */
