@@ -1,6 +1,7 @@
 import type { TaskReport } from '../metrics/index.ts';
 import { metricName } from '../train/report/index.ts';
 import { shownMetrics } from './shown-metrics.ts';
+import { recordedName } from './start/model-files.ts';
 import type { TrainPlan } from './train-plan.ts';
 
 /** README.md of a package: the model card that Hugging Face shows, with its YAML. Every figure in it was measured. */
@@ -19,7 +20,8 @@ export function modelCard({
 }): string {
   const { facts } = plan.dataset;
   const { task } = plan.task;
-  const name = plan.model ?? plan.arch;
+  const start = plan.model === undefined ? undefined : recordedName(plan.model);
+  const name = start ?? plan.arch;
   const isTransformer = name !== 'linear';
   const names = shownMetrics(report);
   const row = (name: string, values: TaskReport): string =>
@@ -46,9 +48,9 @@ metrics:
 ${names.map((name) => `- ${name}`).join('\n')}
 ---
 
-# ${plan.model === undefined ? `${plan.arch} for ` : ''}${labels.length > 0 ? labels.join(' / ') : task.name}
+# ${start === undefined ? `${plan.arch} for ` : ''}${labels.length > 0 ? labels.join(' / ') : task.name}
 
-Trained ${plan.model === undefined ? 'from scratch' : `from \`${plan.model}\``} with Lathe on ${facts.splits.train.toLocaleString('en')} ${noun} to ${task.summary}${reads}.
+Trained ${start === undefined ? 'from scratch' : `from \`${start}\``} with Lathe on ${facts.splits.train.toLocaleString('en')} ${noun} to ${task.summary}${reads}.
 
 ## How good it is
 

@@ -14,6 +14,7 @@ import {
 import type { Evaluated } from './evaluation.ts';
 import { withPictures } from './pictured-mistakes.ts';
 import { settingsRecord } from './settings-record.ts';
+import { recordedName } from './start/model-files.ts';
 import type { TrainedCandidate } from './train-candidate.ts';
 import type { TrainPlan } from './train-plan.ts';
 import { versions } from './versions.ts';
@@ -43,7 +44,7 @@ export async function writeRunReport(facts: RunFacts, details: Details): Promise
     join(plan.runFolder, 'run.json'),
     jsonText({
       task: plan.task.task.name,
-      ...(plan.model === undefined ? { arch: plan.arch } : { model: plan.model }),
+      ...(plan.model === undefined ? { arch: plan.arch } : { model: recordedName(plan.model) }),
       settings,
       dataHash: plan.dataset.facts.contentHash,
       versions: versions(),
@@ -87,7 +88,7 @@ async function reportData(facts: RunFacts, { mistakes, ...details }: Details): P
   return {
     title: plan.out,
     task: plan.task.task.name,
-    model: plan.model ?? plan.arch,
+    model: plan.model === undefined ? plan.arch : recordedName(plan.model),
     finishedAt: new Date().toISOString(),
     evaluation: {
       split: 'test',

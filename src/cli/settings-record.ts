@@ -1,4 +1,5 @@
 import type { TrainSettings } from '../train/index.ts';
+import { recordedName } from './start/model-files.ts';
 import type { TrainPlan } from './train-plan.ts';
 
 /** What a run was made with, for its records. */
@@ -10,7 +11,7 @@ export function settingsRecord(plan: TrainPlan, settings: TrainSettings): Record
     ...(model === undefined
       ? { arch }
       : {
-          model,
+          model: recordedName(model),
           ...(tokenizer !== undefined && { tokenizer }),
           ...(head !== undefined && { head }),
           ...(freezeBackbone && { freezeBackbone }),

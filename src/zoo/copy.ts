@@ -6,7 +6,7 @@ import { LatheError } from '../base/errors.ts';
 import { digestOf } from './digest.ts';
 import type { Fetched, FetchedFile, FetchProgress } from './fetched.ts';
 import { formatBytes } from './sizes.ts';
-import { formatSource } from './source.ts';
+import { shownSource } from './source.ts';
 
 export interface CopyOptions {
   /** More than this is refused before anything is written. */
@@ -28,7 +28,7 @@ export async function copyModel({ source, folder, files }: Fetched, out: string,
     const there = await stat(to).catch(() => undefined);
     if (there === undefined) missing.push(file);
     else if (!there.isFile() || there.size !== file.bytes || !(await haveSameContent(from, to)))
-      throw new LatheError('usage', `"${to}" is there already, and is not the file of ${formatSource(source)}`, {
+      throw new LatheError('usage', `"${to}" is there already, and is not the file of ${shownSource(source)}`, {
         hint: 'Choose another folder with --out, or move it away.',
       });
   }
@@ -36,7 +36,7 @@ export async function copyModel({ source, folder, files }: Fetched, out: string,
   if (total > mostBytes)
     throw new LatheError(
       'usage',
-      `${formatSource(source)}: ${formatBytes(total)} are to be copied, over the limit of ${formatBytes(mostBytes)}`,
+      `${shownSource(source)}: ${formatBytes(total)} are to be copied, over the limit of ${formatBytes(mostBytes)}`,
       { hint: 'Raise the limit (--max-size on the command line), or name the file you want.' },
     );
   let done = 0;

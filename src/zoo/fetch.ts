@@ -5,7 +5,7 @@ import type { Fetched, FetchOptions } from './fetched.ts';
 import { fetchFromHub } from './hub/fetch.ts';
 import { findFile, findInPackage, installedFolder } from './local.ts';
 import { fetchPackage } from './registry.ts';
-import { formatSource, type ModelSource } from './source.ts';
+import { type ModelSource, shownSource } from './source.ts';
 import { fetchFromWeb } from './web.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function fetchModel(source: ModelSource, options: FetchOptions, fro
 
 /** Checks what a source of one file hashes to. Throws LatheError: `usage` for more files, `corrupt` for another hash. */
 export async function verifySha256({ source, folder, files }: Fetched, sha256: string): Promise<void> {
-  const name = formatSource(source);
+  const name = shownSource(source);
   if (files.length !== 1) {
     const beside = files.some(({ path }) => name === path || name.endsWith(`/${path}`));
     throw new LatheError('usage', `${name}: --sha256 is of one file, this is ${files.length}`, {

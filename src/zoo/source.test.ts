@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { formatSource, isPathInside, type ModelSource, parseSource, withoutSecrets, withSha256 } from './source.ts';
+import {
+  formatSource,
+  isPathInside,
+  type ModelSource,
+  parseSource,
+  shownSource,
+  withoutSecrets,
+  withSha256,
+} from './source.ts';
 
 const HASH = 'ab'.repeat(32);
 
@@ -30,6 +38,18 @@ describe('a source', () => {
   it.each(SOURCES)('%s', (text, source) => {
     expect(parseSource(text)).toEqual(source);
     expect(parseSource(formatSource(source))).toEqual(source);
+  });
+
+  it('is shown without what may be a signature', () => {
+    const shown = (text: string): string => shownSource(parseSource(text));
+    expect(shown(`https://example.com/m.onnx?key=private#sha256=${HASH}`)).toBe(
+      `https://example.com/m.onnx#sha256=${HASH}`,
+    );
+    expect(['https://example.com/m.onnx?key=private', 'hf:org/name@v1', 'models/what?'].map(shown)).toEqual([
+      'https://example.com/m.onnx',
+      'hf:org/name@v1',
+      'models/what?',
+    ]);
   });
 
   it.each([

@@ -84,6 +84,11 @@ export function formatSource(source: ModelSource): string {
   }
 }
 
+/** A source fit to be shown and kept in records: as `formatSource`, without the query of a URL. */
+export function shownSource(source: ModelSource): string {
+  return formatSource(source.kind === 'https' ? { ...source, url: withoutSecrets(source.url) } : source);
+}
+
 /** The same source with the sha256 of `--sha256`. Throws LatheError('usage') where that says nothing or says otherwise. */
 export function withSha256(source: ModelSource, sha256: string): ModelSource {
   if (source.kind !== 'https')

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, symlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -73,7 +73,7 @@ describe('a classifier of text orientation that Paddle exported, on real digits'
       response.end(content);
     });
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/orientation.onnx`;
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/orientation.onnx?signature=private`;
     vi.stubEnv('LATHE_CACHE', join(folder, 'cache'));
     try {
       const source = `${url}#sha256=${createHash('sha256').update(content).digest('hex')}`;
@@ -83,6 +83,15 @@ describe('a classifier of text orientation that Paddle exported, on real digits'
         expect(ended.stderr).toMatch(/begins with http:.*; new: fc_0\.b_0, fc_0\.w_0/);
       }
       expect(asked).toBe(1);
+      // Packages and reports are given to others: what opens the server for a while is not.
+      for (const place of ['web', join('runs', 'web')]) {
+        for (const entry of readdirSync(join(folder, place), { recursive: true, withFileTypes: true })) {
+          if (!entry.isFile()) continue;
+          const text = readFileSync(join(entry.parentPath, entry.name), 'latin1');
+          expect(text.includes('private'), entry.name).toBe(false);
+        }
+      }
+      expect(readFileSync(join(folder, 'web', 'README.md'), 'utf8')).toMatch(/from `http:.*orientation\.onnx#sha256=/);
       const other = await train(`--model ${url}#sha256=${'0'.repeat(64)} --image-size 48 --out none`);
       expect([other.code, other.stderr]).toEqual([1, expect.stringMatching(/content has the sha256 .*, expected 000/)]);
     } finally {

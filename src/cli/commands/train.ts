@@ -13,10 +13,10 @@ import { POOLINGS } from '../../nn/index.ts';
 import { refuseOtherFolder, TASK_NAMES, TASKS } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS, type TrainableTask, type TrainSettings } from '../../train/index.ts';
 import { ARCHITECTURES } from '../candidate.ts';
-import { defineCommand } from '../command.ts';
+import { defineCommand, kebab } from '../command.ts';
 import { durationSchema } from '../duration.ts';
 import { parseLora } from '../lora.ts';
-import { pathsOf } from '../start/model-files.ts';
+import { pathsOf, recordedName } from '../start/model-files.ts';
 import { openTaskData, taskOf } from '../task-data.ts';
 import type { Terminal } from '../terminal.ts';
 import { trainTask } from '../train-task.ts';
@@ -228,7 +228,7 @@ export default defineCommand({
         out: given.out,
         runFolder,
         resume: given.resume,
-        command: commandOf(given),
+        command: commandOf(given.model === undefined ? given : { ...given, model: recordedName(given.model) }),
         settings: settingsOf(given),
       },
       terminal,
@@ -295,7 +295,7 @@ function settingsOf(given: Given): Partial<TrainSettings> {
 /** The command that repeats this run. */
 function commandOf(given: Given): string {
   const flags = Object.entries(given).flatMap(([name, value]) => {
-    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    const flag = `--${kebab(name)}`;
     const unset = parameters.shape[name as keyof Given].safeParse(undefined);
     if (
       value === undefined ||

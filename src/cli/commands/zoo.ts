@@ -9,13 +9,13 @@ import {
   copyModel,
   fetchModel,
   formatBytes,
-  formatSource,
   installedFolder,
   modelFacts,
   type NamedType,
   parseBytes,
   parseSource,
   readSha256,
+  shownSource,
   verifySha256,
   withSha256,
 } from '../../zoo/index.ts';
@@ -73,7 +73,7 @@ const pull = defineCommand({
     const pinned = sha256 === undefined ? undefined : readSha256(sha256, '--sha256');
     const wanted = pinned !== undefined && given.kind === 'https' ? withSha256(given, pinned) : given;
     const { signal } = terminal;
-    const name = formatSource(wanted);
+    const name = shownSource(wanted);
     const fetched = await followed(terminal, `${name}: fetched`, (onProgress) =>
       fetchModel(wanted, {
         mostBytes,
@@ -150,7 +150,7 @@ const info = defineCommand({
   ],
   async run({ source: text }, terminal) {
     const given = parseSource(text);
-    const name = formatSource(given);
+    const name = shownSource(given);
     const isHere =
       given.kind === 'file' || (given.kind === 'npm' && (await installedFolder(given, process.cwd())) !== undefined);
     if (!isHere)

@@ -4,20 +4,13 @@ import { basename, dirname, join } from 'node:path';
 import { LatheError } from '../../base/index.ts';
 import type { HuggingFaceConfig } from '../../nn/index.ts';
 import { MANIFEST_FILE, TOKENIZER_CONFIG_FILE, TOKENIZER_FILE } from '../../pipeline/index.ts';
-import {
-  checkpointRefusal,
-  type Fetched,
-  fetchModel,
-  formatBytes,
-  formatSource,
-  parseSource,
-} from '../../zoo/index.ts';
+import { checkpointRefusal, type Fetched, fetchModel, formatBytes, parseSource, shownSource } from '../../zoo/index.ts';
 import { countOf, followed } from '../follow-fetch.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** What a source of the zoo turned out to be, on this machine. */
 export interface ModelFiles {
-  /** How the user named it. */
+  /** How the user named it, fit to be shown. */
   readonly source: string;
   /**
    * `package`: what Lathe wrote; `checkpoint`: config.json with safetensors, of an architecture that Lathe builds; `graph`:
@@ -44,7 +37,7 @@ export async function findModel(source: string, terminal: Terminal): Promise<Mod
   if (parsed.kind === 'file' && existsSync(join(parsed.path, MANIFEST_FILE))) {
     return { source, kind: 'package', folder: parsed.path };
   }
-  const name = formatSource(parsed);
+  const name = shownSource(parsed);
   const fetched = await followed(terminal, `${name}: fetched`, (onProgress) =>
     fetchModel(parsed, {
       mostBytes: MOST_BYTES,
@@ -55,7 +48,16 @@ export async function findModel(source: string, terminal: Terminal): Promise<Mod
       onPlan: ({ files, bytes }) => terminal.say(`${name}: ${countOf(files.length)} to fetch, ${formatBytes(bytes)}`),
     }),
   );
-  return { source, ...(await kindOf(fetched, name)), ...(fetched.commit !== undefined && { commit: fetched.commit }) };
+  return {
+    source: name,
+    ...(await kindOf(fetched, name)),
+    ...(fetched.commit !== undefined && { commit: fetched.commit }),
+  };
+}
+
+/** How records name the model that a run began with: a URL may carry a signature, and packages are given to others. */
+export function recordedName(source: string): string {
+  return shownSource(parseSource(source));
 }
 
 /** The paths of this machine that a source names: what is not a path is named with its revision, or is whatever there is. */
