@@ -4,38 +4,36 @@ import { type RawImage, withChannels } from './raw-image.ts';
 
 /** 0 black, 1 the image, more is brighter. */
 export function brightness(image: RawImage, factor: number): RawImage {
-  return blended(image, () => 0, factor);
+  return levelled(image, blend(0, factor));
 }
 
 /** 0 the mean grey, 1 the image, more has more contrast. */
 export function contrast(image: RawImage, factor: number): RawImage {
   const { data } = withChannels(image, 1);
-  const mean = Math.trunc(data.reduce((sum, level) => sum + level, 0) / data.length + 0.5);
-  return blended(image, () => mean, factor);
+  let sum = 0;
+  for (let at = 0; at < data.length; at++) sum += data[at]!;
+  return levelled(image, blend(Math.trunc(sum / data.length + 0.5), factor));
 }
 
 /** 0 grey, 1 the image, more is more colourful. */
 export function saturation(image: RawImage, factor: number): RawImage {
-  if (image.channels === 1) return image;
-  const grey = withChannels(image, 1).data;
-  return blended(image, (at) => grey[Math.floor(at / 3)]!, factor);
+  return image.channels === 1 ? image : blended(image, withChannels(withChannels(image, 1), 3).data, factor);
 }
 
 /** 0 blurred, 1 the image, more is sharper. */
 export function sharpness(image: RawImage, factor: number): RawImage {
-  const smooth = smoothed(image);
-  return blended(image, (at) => smooth[at]!, factor);
+  return blended(image, smoothed(image), factor);
 }
 
 /** Levels from `threshold` on are inverted. */
 export function solarize(image: RawImage, threshold: number): RawImage {
-  return mapped(image, () => (level) => (level < threshold ? level : 255 - level));
+  return levelled(image, (level) => (level < threshold ? level : 255 - level));
 }
 
 /** Keeps the upper bits of each level. */
 export function posterize(image: RawImage, bits: number): RawImage {
   const mask = ~(2 ** (8 - bits) - 1);
-  return mapped(image, () => (level) => level & mask);
+  return levelled(image, (level) => level & mask);
 }
 
 /** Spreads the levels of each channel from the darkest to the lightest. */
@@ -65,16 +63,31 @@ export function equalize(image: RawImage): RawImage {
   });
 }
 
-/** `from + (image − from) · factor`, cut to whole levels. */
-function blended({ data, ...size }: RawImage, from: (at: number) => number, factor: number): RawImage {
-  const out = new Uint8Array(data.length);
-  // In single precision, as Pillow has it: it decides where a result is a whole level.
+/** `base + (level − base) · factor`, cut to whole levels. */
+function blend(base: number, factor: number): (level: number) => number {
   const alpha = Math.fround(factor);
-  for (let at = 0; at < data.length; at++) {
-    const base = from(at);
-    const value = Math.fround(base + Math.fround(alpha * Math.fround(data[at]! - base)));
-    out[at] = value <= 0 ? 0 : value >= 255 ? 255 : value;
-  }
+  return (level) => blendOne(base, level, alpha);
+}
+
+/** In single precision, as Pillow has it: it decides where a result is a whole level. */
+function blendOne(base: number, level: number, alpha: number): number {
+  const value = Math.fround(base + Math.fround(alpha * Math.fround(level - base)));
+  return value <= 0 ? 0 : value >= 255 ? 255 : value;
+}
+
+/** The same with a base for each level of the image. */
+function blended({ data, ...size }: RawImage, bases: Uint8Array, factor: number): RawImage {
+  const out = new Uint8Array(data.length);
+  const alpha = Math.fround(factor);
+  for (let at = 0; at < data.length; at++) out[at] = blendOne(bases[at]!, data[at]!, alpha);
+  return { ...size, data: out };
+}
+
+/** Another level for each level. */
+function levelled({ data, ...size }: RawImage, map: (level: number) => number): RawImage {
+  const out = new Uint8Array(data.length);
+  const levels = Uint8Array.from({ length: 256 }, (_, level) => map(level));
+  for (let at = 0; at < data.length; at++) out[at] = levels[data[at]!]!;
   return { ...size, data: out };
 }
 
@@ -100,11 +113,18 @@ function smoothed({ data, width, height, channels }: RawImage): Uint8Array {
   const line = width * channels;
   for (let row = 1; row < height - 1; row++) {
     for (let at = row * line + channels; at < (row + 1) * line - channels; at++) {
-      let sum = 4 * data[at]!;
-      for (const above of [at - line, at, at + line]) {
-        sum += data[above - channels]! + data[above]! + data[above + channels]!;
-      }
-      out[at] = sum / 13 + 0.5;
+      const above = at - line;
+      const below = at + line;
+      const around =
+        data[above - channels]! +
+        data[above]! +
+        data[above + channels]! +
+        data[at - channels]! +
+        data[at + channels]! +
+        data[below - channels]! +
+        data[below]! +
+        data[below + channels]!;
+      out[at] = (around + 5 * data[at]!) / 13 + 0.5;
     }
   }
   return out;

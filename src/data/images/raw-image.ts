@@ -17,7 +17,12 @@ export function withChannels(image: RawImage, channels: 1 | 3): RawImage {
   const pixels = width * height;
   const converted = new Uint8Array(pixels * channels);
   if (channels === 3) {
-    for (let pixel = 0; pixel < pixels; pixel++) converted.fill(data[pixel]!, pixel * 3, pixel * 3 + 3);
+    for (let pixel = 0, at = 0; pixel < pixels; pixel++) {
+      const level = data[pixel]!;
+      converted[at++] = level;
+      converted[at++] = level;
+      converted[at++] = level;
+    }
   } else {
     for (let pixel = 0; pixel < pixels; pixel++) {
       const at = pixel * 3;

@@ -25,12 +25,14 @@ export function warp(image: RawImage, map: Affine): RawImage {
   let at = 0;
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
-      const [x, y] = [column - middleX, row - middleY];
+      const x = column - middleX;
+      const y = row - middleY;
       const fromX = Math.min(width - 1, Math.max(0, a * x + b * y + c + middleX));
       const fromY = Math.min(height - 1, Math.max(0, d * x + e * y + f + middleY));
       const left = Math.floor(fromX);
       const top = Math.floor(fromY);
-      const [across, down] = [fromX - left, fromY - top];
+      const across = fromX - left;
+      const down = fromY - top;
       const first = (top * width + left) * channels;
       const right = left + 1 < width ? channels : 0;
       const below = top + 1 < height ? width * channels : 0;
