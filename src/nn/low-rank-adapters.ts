@@ -6,6 +6,7 @@ import {
   type Model,
   type Node,
   opsetOf,
+  readsOf,
   type StoredTensor,
   stored,
   tensorOf,
@@ -34,14 +35,14 @@ export interface AdapterOptions {
 
 /** The float32 initializers that are read by nothing but MatMul and Gemm, as their second input. */
 export function adaptableWeights({ graph }: Model): string[] {
+  const multiplied = new Set<string>();
+  const otherwise = new Set<string>();
+  for (const node of graph.nodes)
+    for (const name of readsOf(node)) (reads(node, name) ? multiplied : otherwise).add(name);
   return [...graph.initializers]
-    .filter(([name, { dtype, dims }]) => {
-      const readers = graph.nodes.filter(({ inputs }) => inputs.includes(name));
-      return (
-        dtype === 'float32' && dims.length === 2 && readers.length > 0 && readers.every((node) => reads(node, name))
-      );
-    })
-    .map(([name]) => name);
+    .filter(([name, { dtype, dims }]) => dtype === 'float32' && dims.length === 2 && multiplied.has(name))
+    .map(([name]) => name)
+    .filter((name) => !otherwise.has(name));
 }
 
 function reads(node: Node, weight: string): boolean {

@@ -97,7 +97,14 @@ describe('adapters', () => {
   const x = build.input('x', 'float32', ['batch', 4]);
   const weight = build.initializer('weight', normal([4, 4]));
   const table = build.initializer('tied', normal([4, 4]));
-  const y = build.matMul(build.matMul(x, weight), build.add(build.matMul(x, table), table));
+  const captured = build.initializer('captured', normal([4, 4]));
+  const inside = new GraphBuilder();
+  inside.output(inside.op('Neg', [captured], {}, 'negative'));
+  const branch = { kind: 'graph', value: inside.build().graph } as const;
+  const condition = build.constant(tensorFrom('bool', [1], []));
+  const [negative] = build.node('If', [condition], { attributes: { then_branch: branch, else_branch: branch } });
+  const sum = build.add(build.matMul(x, captured), negative!);
+  const y = build.matMul(build.matMul(x, weight), build.add(build.matMul(sum, table), table));
   build.output(y, { dtype: 'float32', shape: ['batch', 4] }, 'y');
   const model = build.build();
 
