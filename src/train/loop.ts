@@ -102,6 +102,8 @@ class Run {
   readonly #masks: MaskSource;
   readonly #lengths: Uint32Array | undefined;
   readonly #validationBatches: readonly Int32Array[];
+  /** Without a time budget, all that there are. */
+  readonly #plannedSteps: number;
   #position: Position;
   #sittingStarted = performance.now();
   #lastCheckpoint = performance.now();
@@ -132,10 +134,10 @@ class Run {
       epoch: 0,
       shuffle: false,
     });
-    const totalSteps = job.settings.epochs * Math.ceil(this.#batches(0).length / job.settings.accumulation);
+    this.#plannedSteps = job.settings.epochs * Math.ceil(this.#batches(0).length / job.settings.accumulation);
     this.#position = position ?? {
       step: 0,
-      totalSteps,
+      totalSteps: this.#plannedSteps,
       epoch: 0,
       batch: 0,
       seconds: 0,
@@ -296,8 +298,7 @@ class Run {
     if (timeBudgetSeconds === 0 || this.#stepsThisSitting % STEPS_TO_MEASURE !== 0) return;
     const secondsAStep = (this.#position.seconds - secondsBefore) / this.#stepsThisSitting;
     const left = Math.max(0, Math.floor((timeBudgetSeconds - this.#position.seconds) / secondsAStep));
-    const planned = this.#job.settings.epochs * Math.ceil(this.#batches(0).length / this.#job.settings.accumulation);
-    this.#position = { ...this.#position, totalSteps: Math.min(planned, this.#position.step + left) };
+    this.#position = { ...this.#position, totalSteps: Math.min(this.#plannedSteps, this.#position.step + left) };
   }
 
   async #validate(): Promise<void> {

@@ -129,8 +129,9 @@ function memoryOf(model: Model, { parameters, buffers: bufferSlots }: GradientGr
   const buffers = doubleBuffer(bufferSlots);
   const tensors = (): Map<string, Tensor> =>
     new Map([...kept.map((name) => [name, tensorFor(name)] as const), ...buffers.current()]);
+  const first = tensors();
   for (const { name } of [...parameters, ...bufferSlots])
-    copyInto(tensors().get(name)!, tensorOf(model.graph.initializers.get(name)!));
+    copyInto(first.get(name)!, tensorOf(model.graph.initializers.get(name)!));
   return {
     parameters: parameters.map(({ name, dims, gradient, state }) => ({
       parameter: arrayOf(name),
