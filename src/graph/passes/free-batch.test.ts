@@ -17,7 +17,7 @@ const linear = (build: GraphBuilder, x: Value): Value =>
 
 describe('a batch of one', () => {
   it('becomes one of any size, with the same rows', () => {
-    // Back and forth: the second Reshape is known to follow when the first does.
+    // Back and forth: the second Reshape follows what the first gives.
     const given = model((build, x) =>
       linear(build, build.reshape(build.reshape(x, build.int64s([1, -1, 2])), build.int64s([1, 8]))),
     );
@@ -47,5 +47,11 @@ describe('a batch of one', () => {
       return linear(build, build.concat([token, build.slice(x, [0], [4], [1])], 1));
     });
     expect(() => freeBatch(joined)).toThrow(/batches of 1 alone/);
+    // Rows of all examples are one axis in between, which does not say in what order.
+    const byPlace = model((build, x) => {
+      const places = build.reshape(build.reshape(x, build.int64s([1, 4, 2])), build.int64s([-1, 2]));
+      return linear(build, build.reshape(build.op('Relu', [places]), build.int64s([1, 8])));
+    });
+    expect(() => freeBatch(byPlace)).toThrow(/batches of 1 alone: output "y" does not follow/);
   });
 });

@@ -1,10 +1,10 @@
 import { LatheError } from '../../base/errors.ts';
-import { tensorFrom } from '../../base/tensor.ts';
+import { numbersOf, tensorFrom } from '../../base/tensor.ts';
 import { intOf } from '../attributes.ts';
 import { GraphBuilder } from '../builder.ts';
 import { inferShapes, inferTypes } from '../infer.ts';
 import type { Graph, Model, Node, Shape, ValueInfo } from '../ir.ts';
-import { stored } from '../stored.ts';
+import { tensorOf } from '../stored.ts';
 import type { Pass } from './pass.ts';
 
 /**
@@ -22,22 +22,12 @@ export const freeBatch: Pass = (given) => {
   }
   const names = new Set(inputs.map(({ name }) => name));
   const open = (info: ValueInfo): ValueInfo => (names.has(info.name) ? withFirst(info, 'batch') : info);
-  let model: Model = {
-    ...given,
-    graph: {
-      ...given.graph,
-      inputs: given.graph.inputs.map(open),
-      outputs: given.graph.outputs.map(withoutShape),
-      valueInfo: [],
-    },
-  };
+  const undeclared: Graph = { ...given.graph, outputs: given.graph.outputs.map(withoutShape), valueInfo: [] };
+  const following = withFollowingReshapes({ ...given, graph: undeclared }, fixed);
+  const opened: Graph = { ...following, inputs: following.inputs.map(open) };
+  let model: Model;
   try {
-    for (;;) {
-      const next = withFollowingReshapes(model, fixed);
-      if (next === model) break;
-      model = next;
-    }
-    model = inferShapes(model).model;
+    model = inferShapes({ ...given, graph: opened }).model;
   } catch (cause) {
     if (cause instanceof LatheError && cause.code === 'shape') throw refusal(fixed, cause.message, cause);
     throw cause;
@@ -47,28 +37,20 @@ export const freeBatch: Pass = (given) => {
   return { model, changed: true };
 };
 
-/** The first Reshape that still has the number is changed: what it gives is known then, and others follow. */
-function withFollowingReshapes(model: Model, fixed: number): Model {
+/** With the sizes of batches taken from what is read, where both are the number: the same model while it stays that. */
+function withFollowingReshapes(model: Model, fixed: number): Graph {
   const { graph } = model;
   const types = inferTypes(model);
-  for (const node of graph.nodes) {
+  const build = new GraphBuilder({ extending: graph });
+  const nodes = graph.nodes.map((node) => {
     const shape = fixedShape(node, graph, fixed);
     const type = types.get(node.inputs[0] ?? '')?.type;
-    if (shape === undefined || type?.kind !== 'tensor' || typeof type.shape?.[0] !== 'string') continue;
-    const name = new GraphBuilder({ extending: graph }).unique(`${node.inputs[1]!}_batch`);
+    if (shape === undefined || type?.kind !== 'tensor' || type.shape?.[0] !== fixed) return node;
     // 0 stands for the size of the axis that is read.
-    const following = stored(tensorFrom('int64', [0, ...shape.slice(1)]));
-    const changed = { ...node, inputs: [node.inputs[0]!, name] };
-    return {
-      ...model,
-      graph: {
-        ...graph,
-        nodes: graph.nodes.map((other) => (other === node ? changed : other)),
-        initializers: new Map([...graph.initializers, [name, following]]),
-      },
-    };
-  }
-  return model;
+    const following = build.constant(tensorFrom('int64', [0, ...shape.slice(1)]), `${node.inputs[1]!}_batch`);
+    return { ...node, inputs: [node.inputs[0]!, following] };
+  });
+  return { ...graph, nodes, initializers: new Map([...graph.initializers, ...build.initializers]) };
 }
 
 /** The constant shape of a Reshape that has the number in front. */
@@ -76,9 +58,7 @@ function fixedShape(node: Node, graph: Graph, fixed: number): readonly number[] 
   if (node.opType !== 'Reshape' || node.domain !== '' || intOf(node, 'allowzero', 0) !== 0) return undefined;
   const value = graph.initializers.get(node.inputs[1] ?? '');
   if (value?.dtype !== 'int64' || value.content.kind !== 'bytes') return undefined;
-  const { bytes } = value.content;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const shape = Array.from({ length: bytes.byteLength / 8 }, (_, at) => Number(view.getBigInt64(8 * at, true)));
+  const shape = numbersOf(tensorOf(value));
   return shape[0] === fixed && shape.length > 1 ? shape : undefined;
 }
 
