@@ -74,11 +74,9 @@ async function bring(source: NpmSource, folder: string, packages: string, option
   const temporary = await mkdtemp(join(packages, '.fetching-'));
   try {
     const spec = `${source.name}@${source.version}`;
-    const packed = await npm(
-      ['pack', spec, '--ignore-scripts', '--pack-destination', temporary, '--json'],
-      source,
-      options,
-    );
+    // By the environment: a path may have spaces, which a shell would divide.
+    const env = { ...options.env, npm_config_pack_destination: temporary };
+    const packed = await npm(['pack', spec, '--ignore-scripts', '--json'], source, { ...options, env });
     const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
     const unpacked = join(temporary, 'package');
     await mkdir(unpacked);
@@ -109,13 +107,17 @@ async function bring(source: NpmSource, folder: string, packages: string, option
 
 const run = promisify(execFile);
 
-/** What npm prints. Throws LatheError with what it says is wrong. */
+/**
+ * What npm prints. It is found, and finds its settings, by the environment of the process; `env` goes before that. Throws
+ * LatheError with what it says is wrong.
+ */
 async function npm(args: readonly string[], source: NpmSource, { env, signal }: FetchOptions): Promise<string> {
   const windows = process.platform === 'win32';
   try {
     // npm is a script there, which only a shell runs; names and versions of sources hold nothing that a shell reads.
-    const { stdout } = await run(windows ? 'npm.cmd' : 'npm', [...args], {
-      env: { ...(env ?? process.env), npm_config_update_notifier: 'false' },
+    const [program, given] = windows ? [['npm.cmd', ...args].join(' '), []] : ['npm', [...args]];
+    const { stdout } = await run(program, given, {
+      env: { ...process.env, ...env, npm_config_update_notifier: 'false' },
       maxBuffer: 64 << 20,
       shell: windows,
       ...(signal !== undefined && { signal }),

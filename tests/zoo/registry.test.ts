@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from 'tar';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Fetched, type FetchOptions, fetchModel, parseSource } from '../../src/zoo/index.ts';
 
 const MODEL = Buffer.alloc(5000, 'model');
@@ -103,6 +103,14 @@ describe('a package that is not installed', () => {
     asked = [];
     expect((await pull('npm:@org/models@1.2.0/assets/one.onnx', cache)).folder).toBe(first.folder);
     expect(asked).toEqual([]);
+  });
+
+  it('is fetched by the npm of the process, with its settings, where a caller gives an environment of its own', async () => {
+    vi.stubEnv('npm_config_registry', `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const cache = join(newCache(), 'with a space');
+    const env = { LATHE_CACHE: cache, npm_config_cache: join(cache, 'of-npm') };
+    const fetched = await pull('npm:@org/models@1.2.0', cache, { env }).finally(() => vi.unstubAllEnvs());
+    expect(fetched.folder).toBe(join(cache, 'npm', '@org+models@1.2.0'));
   });
 
   it('is fetched once by two that want it', async () => {
