@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeDigits } from '../images/digits.ts';
-import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
+import { answerOf, jsonOf, lathe, temporaryFolder } from './lathe.ts';
 
 const folder = temporaryFolder();
 
@@ -13,11 +13,7 @@ interface Result {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-const run = async <Shape = Result>(...words: string[]): Promise<Shape> => {
-  const ended = await lathe(folder, [...words, '--json']);
-  expect(ended.code, ended.stderr).toBe(0);
-  return jsonOf<Shape>(ended);
-};
+const run = <Shape = Result>(...words: string[]): Promise<Shape> => answerOf<Shape>(folder, words);
 const refused = async (...words: string[]): Promise<string> => {
   const ended = await lathe(folder, words);
   expect(ended.code).not.toBe(0);

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll } from 'vitest';
+import { afterAll, expect } from 'vitest';
 
 /** The built command line. */
 export const PROGRAM = fileURLToPath(new URL('../../bin/lathe.js', import.meta.url));
@@ -38,6 +38,13 @@ export function jsonOf<Shape = Record<string, unknown>>({ stdout }: Ended): Shap
   const lines = stdout.split('\n');
   if (lines.length !== 2 || lines[1] !== '') throw new Error(`expected one line of JSON, got: ${stdout}`);
   return JSON.parse(lines[0]!) as Shape;
+}
+
+/** The object that a command which has to end well gives with `--json`. */
+export async function answerOf<Shape>(folder: string, args: readonly string[]): Promise<Shape> {
+  const ended = await lathe(folder, [...args, '--json']);
+  expect(ended.code, ended.stderr).toBe(0);
+  return jsonOf<Shape>(ended);
 }
 
 /** An empty folder that is gone after the tests of the file. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { numbersOf } from '../../src/base/index.ts';
 import { readModel, tensorOf } from '../../src/graph/index.ts';
-import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
+import { answerOf, jsonOf, lathe, temporaryFolder } from './lathe.ts';
 
 // Most train models, on a machine that may be busy.
 vi.setConfig({ testTimeout: 180_000 });
@@ -17,11 +17,7 @@ interface Result {
   readonly perClass?: Readonly<Record<string, { readonly support: number }>>;
 }
 
-const run = async (words: string): Promise<Result> => {
-  const ended = await lathe(folder, [...words.split(' '), '--json']);
-  expect(ended.code, ended.stderr).toBe(0);
-  return jsonOf<Result>(ended);
-};
+const run = (words: string): Promise<Result> => answerOf<Result>(folder, words.split(' '));
 
 /** Words of a row alone, so that no row is nearly another. */
 const fillers = (row: number): string => Array.from({ length: 8 }, (_, word) => `w${row * 8 + word}`).join(' ');

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { jsonOf, lathe, temporaryFolder } from './lathe.ts';
+import { answerOf, jsonOf, lathe, temporaryFolder } from './lathe.ts';
 
 const folder = temporaryFolder();
 
@@ -19,11 +19,7 @@ interface Entity {
   readonly text: string;
 }
 
-const run = async <T = Result>(words: string): Promise<T> => {
-  const ended = await lathe(folder, [...words.split(' '), '--json']);
-  expect(ended.code, ended.stderr).toBe(0);
-  return jsonOf<T>(ended);
-};
+const run = <T = Result>(words: string): Promise<T> => answerOf<T>(folder, words.split(' '));
 
 const PEOPLE = ['Anna Berg', 'Juan', 'Mei Lin Wu', 'Oskar Novak', 'Priya', 'Tom'];
 const PLACES = ['Paris', 'New York', 'Rio de Janeiro', 'Oslo', 'Cairo'];
