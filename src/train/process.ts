@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asIoError } from '../base/atomic-write.ts';
 import { LatheError } from '../base/index.ts';
+import { withLock } from '../base/lock.ts';
 import { deserializeDataset, openPixelFile } from '../data/index.ts';
 import { readModel } from '../graph/index.ts';
 import { JOB_FILES, type JobDescription, type ProcessMessage } from './job.ts';
@@ -31,6 +32,11 @@ process.on('disconnect', () => process.exit(1));
 
 async function main(): Promise<void> {
   const description = JSON.parse(await readFile(join(folder, JOB_FILES.description), 'utf8')) as JobDescription;
+  // One whose parent was killed goes on to the end of its step: nothing of it may come in between.
+  await withLock(join(description.folder, '.process.lock'), () => train(description));
+}
+
+async function train(description: JobDescription): Promise<void> {
   const dataset = async (name: string) =>
     deserializeDataset(await readFile(join(folder, name)), (file) =>
       openPixelFile(join(description.folder, file.name), file),

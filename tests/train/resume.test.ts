@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeSafetensors } from '../../src/base/index.ts';
+import { lock } from '../../src/base/lock.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lathe-resume-'));
 const lathe = join(import.meta.dirname, '../../bin/lathe.js');
@@ -118,6 +119,27 @@ describe('a run that is stopped', () => {
     const resumed = await finish(start('killed', '--resume'));
     expect(resumed.code, `${moments}: ${resumed.output}`).toBe(0);
     expectSameRun('killed');
+  });
+
+  it('is not gone on with before the process that trained it has ended, which outlives its parent by a step', {
+    timeout: 120_000,
+  }, async () => {
+    const run = join(folder, 'waiting');
+    const unlock = await lock(join(run, '.process.lock'));
+    const [watching, child] = [watch(run), start('waiting')];
+    const ended = finish(child);
+    const tried = new Promise<void>((resolve) => {
+      watching.on('change', (_, name) => {
+        if (String(name).startsWith('.process.lock.')) resolve();
+      });
+    });
+    await Promise.race([tried, untilStep('waiting', 1, child)]);
+    watching.close();
+    appendFileSync(join(run, 'metrics.jsonl'), '{"kind":"step","step":7}\n');
+    await unlock();
+    const { code, output } = await ended;
+    expect(code, output).toBe(0);
+    expectSameRun('waiting');
   });
 
   it('saves at SIGTERM, says how to go on, and goes on', { timeout: 120_000 }, async () => {
