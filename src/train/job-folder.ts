@@ -1,5 +1,6 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isRunning } from '../base/lock.ts';
 
 /** Its name says which process made it, so that another one can tell whether it is still in use. */
 const NAME = /^\.job-(\d+)-/;
@@ -11,19 +12,9 @@ const NAME = /^\.job-(\d+)-/;
 export async function makeJobFolder(runFolder: string): Promise<string> {
   for (const name of await readdir(runFolder)) {
     const owner = NAME.exec(name)?.[1];
-    if (owner !== undefined && !isAlive(Number(owner))) {
+    if (owner !== undefined && !isRunning(Number(owner))) {
       await rm(join(runFolder, name), { recursive: true, force: true });
     }
   }
   return mkdtemp(join(runFolder, `.job-${process.pid}-`));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives, and belongs to somebody else.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
