@@ -181,6 +181,13 @@ describe('an ONNX file that an exporter wrote', { timeout: 180_000 }, () => {
     ]);
     const task = await train('--model optimum --task fill-mask --out d');
     expect([task.code, task.stderr]).toEqual([1, expect.stringMatching(/cannot be the start of fill-mask/)]);
+    for (const flag of ['--head logits', '--tokenizer optimum', '--freeze-batch-norm']) {
+      const scratch = await train(`${flag} --out d`);
+      expect([scratch.code, scratch.stderr]).toEqual([
+        2,
+        expect.stringMatching(/^error: --[a-z-]+ is of a model to begin/),
+      ]);
+    }
     const none = await train('--model nothing --out d');
     expect([none.code, none.stderr]).toEqual([1, expect.stringMatching(/no file or folder "nothing"/)]);
   });

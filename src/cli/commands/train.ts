@@ -189,6 +189,7 @@ export default defineCommand({
     checkpoint: join(run, 'checkpoints', 'last.safetensors'),
   }),
   async run(given, terminal) {
+    refuseWithoutModel(given);
     // Not after hours of training.
     await refuseOtherFolder(given.out);
     const { task, dataset } = await openData(given, terminal);
@@ -247,6 +248,15 @@ function taskSettingsOf({ pooling }: Given, { task }: TrainableTask): Readonly<R
 }
 
 type Given = z.infer<typeof parameters>;
+
+/** Throws where a setting of the model to begin with is given, and none is. */
+function refuseWithoutModel(given: Given): void {
+  const [one] = (['tokenizer', 'head', 'freezeBatchNorm'] as const).filter((name) => given[name]);
+  if (one === undefined || given.model !== undefined) return;
+  throw new LatheError('usage', `--${kebab(one)} is of a model to begin with, and none is named`, {
+    hint: 'Name it: --model SOURCE.',
+  });
+}
 
 /** How images are changed at random. Features of a frozen part are kept only of images that stay the same. */
 function augmentationOf({ augment, flip, freezeBackbone }: Given): Augmentation {
