@@ -62,7 +62,8 @@ const parameters = z.object({
     .optional()
     .meta({ description: 'architecture to train from scratch [default: bert-mini, for images resnet-8]' }),
   imageSize: z.int().min(8).max(1024).optional().meta({
-    description: 'pixels of a side that a model from scratch sees [default: of the images, or of the architecture]',
+    description:
+      'pixels of a side that a model sees [default: of the images, or of the architecture; of an ONNX file its own, or 224]',
   }),
   model: z.string().optional().meta({
     description:
