@@ -3,6 +3,7 @@ import {
   type Graph,
   type GraphBuilder,
   type InferredValue,
+  identityNode,
   type Model,
   type Node,
   readsOf,
@@ -54,7 +55,7 @@ export function assemble(
     }
     // The value itself takes the name; only one that has another name to keep is copied.
     if (own.has(value) && !names.has(value)) names.set(value, wanted);
-    else identities.push(identity(names.get(value) ?? value, wanted));
+    else identities.push(identityNode(names.get(value) ?? value, wanted));
   }
   // Gradients on the way are named for what they are the gradient of: profiles and reports of NaN show these names.
   for (const [name, [value, ...more]] of contributions) {
@@ -97,10 +98,6 @@ export function assemble(
 /** The name of the output that holds the gradient of a value. */
 export function gradientName(name: string): string {
   return `${name}_grad`;
-}
-
-function identity(from: string, to: string): Node {
-  return { opType: 'Identity', domain: '', name: '', inputs: [from], outputs: [to], attributes: new Map() };
 }
 
 function onlyNeeded(

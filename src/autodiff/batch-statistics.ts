@@ -6,7 +6,9 @@ import {
   intOf,
   type Model,
   type Node,
+  nodesGiving,
   opsetOf,
+  replaceNodes,
   type Value,
 } from '../graph/index.ts';
 import { tensorTypeOf } from './known.ts';
@@ -23,14 +25,7 @@ export function withStatisticsOfBatches(model: Model, types: ReadonlyMap<string,
   if (trained.length === 0) return model;
   const build = new GraphBuilder({ opset, extending: graph });
   const replaced = new Map(trained.map((node) => [node, givingStatistics(build, node, types)]));
-  return {
-    ...model,
-    graph: {
-      ...graph,
-      nodes: graph.nodes.flatMap((node) => replaced.get(node) ?? node),
-      initializers: new Map([...graph.initializers, ...build.initializers]),
-    },
-  };
+  return replaceNodes(model, build, replaced);
 }
 
 /** Whether the statistics of the batch are outputs 1 and 2 of a BatchNormalization in training mode. */
@@ -47,21 +42,17 @@ function movesStatistics(node: Node, types: ReadonlyMap<string, InferredValue>):
 function givingStatistics(build: GraphBuilder, node: Node, types: ReadonlyMap<string, InferredValue>): readonly Node[] {
   const dtype = dataTypeOf(node.inputs[0]!, types)!;
   const momentum = momentumOf(node);
-  const before = build.nodes.length;
-  const names = new Map<Value, string>();
-  const statistics = [1, 2].map((index) => {
-    const [running, next] = [node.inputs[index + 2]!, node.outputs[index] ?? ''];
-    const ofBatch = build.unique(`${running}_of_batch`);
-    const scaled = (value: Value, factor: number): Value => build.mul(value, build.scalar(Math.fround(factor), dtype));
-    if (next !== '') names.set(build.add(scaled(running, momentum), scaled(ofBatch, 1 - momentum)), next);
-    return ofBatch;
-  });
+  const running = [node.inputs[3]!, node.inputs[4]!];
+  const ofBatch = running.map((name) => build.unique(`${name}_of_batch`));
+  const next = running.map((_, index) => node.outputs[index + 1] ?? '');
+  const scaled = (value: Value, factor: number): Value => build.mul(value, build.scalar(Math.fround(factor), dtype));
+  const moves = nodesGiving(build, next, () =>
+    next.map((name, index) =>
+      name === '' ? undefined : build.add(scaled(running[index]!, momentum), scaled(ofBatch[index]!, 1 - momentum)),
+    ),
+  );
   const attributes = new Map([...node.attributes, ['momentum', float(0)] as const]);
-  const moves = build.nodes.slice(before);
-  return [
-    { ...node, attributes, outputs: [node.outputs[0]!, ...statistics] },
-    ...moves.map((part) => ({ ...part, outputs: part.outputs.map((name) => names.get(name) ?? name) })),
-  ];
+  return [{ ...node, attributes, outputs: [node.outputs[0]!, ...ofBatch] }, ...moves];
 }
 
 function momentumOf(node: Node): number {

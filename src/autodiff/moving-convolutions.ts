@@ -7,7 +7,9 @@ import {
   knownWindow,
   type Model,
   type Node,
+  nodesGiving,
   opsetOf,
+  replaceNodes,
   tapPositions,
   type Value,
   windowOver,
@@ -44,24 +46,12 @@ export function withProductsForConvolutions(
     const convolution = movingConvolution(node, known);
     if (convolution === undefined) continue;
     const { form, output } = convolution;
-    const before = build.nodes.length;
-    const value = form(build, convolution);
-    const nodes = build.nodes.slice(before);
-    const rename = (name: string): string => (name === value ? output : name);
     products.set(
       node,
-      nodes.map((part) => ({ ...part, outputs: part.outputs.map(rename) })),
+      nodesGiving(build, [output], () => [form(build, convolution)]),
     );
   }
-  if (products.size === 0) return model;
-  return {
-    ...model,
-    graph: {
-      ...graph,
-      nodes: graph.nodes.flatMap((node) => products.get(node) ?? node),
-      initializers: new Map([...graph.initializers, ...build.initializers]),
-    },
-  };
+  return products.size === 0 ? model : replaceNodes(model, build, products);
 }
 
 interface MovingConvolution {

@@ -76,14 +76,7 @@ export class GraphBuilder {
     let name = value;
     if (as !== undefined && as !== value) {
       this.#claim(as);
-      this.#nodes.push({
-        opType: 'Identity',
-        domain: '',
-        name: '',
-        inputs: [value],
-        outputs: [as],
-        attributes: new Map(),
-      });
+      this.#nodes.push(identityNode(value, as));
       name = as;
     }
     this.#outputs.push(type === undefined ? { name } : tensorInfo(name, type));
@@ -273,6 +266,11 @@ export class GraphBuilder {
     if (this.#taken.has(name)) throw new LatheError('internal', `the name "${name}" is already taken in the graph`);
     this.#taken.add(name);
   }
+}
+
+/** A node that gives a value another name. */
+export function identityNode(from: Value, to: Value): Node {
+  return { opType: 'Identity', domain: '', name: '', inputs: [from], outputs: [to], attributes: new Map() };
 }
 
 export function tensorInfo(name: string, type: TensorType): ValueInfo {

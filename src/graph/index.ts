@@ -44,6 +44,7 @@ export { unrollRecurrentOperators } from './passes/unroll-recurrent-operators.ts
 export { printModel } from './print.ts';
 export { readModel } from './read.ts';
 export { capturesOf, mapSubgraphs, readsOf, subgraphsOf } from './reads.ts';
+export { nodesGiving, replaceNodes } from './replace-nodes.ts';
 export { denseOf } from './sparse.ts';
 export { stored, tensorOf } from './stored.ts';
 export { formatType, joinTypes, unifyTypes } from './value-types.ts';

@@ -1,7 +1,7 @@
 import { LatheError } from '../../base/errors.ts';
 import type { Tensor } from '../../base/tensor.ts';
 import { describeNode } from '../attributes.ts';
-import { DEFAULT_OPSET, GraphBuilder, type Value } from '../builder.ts';
+import { DEFAULT_OPSET, GraphBuilder } from '../builder.ts';
 import { functionsOf } from '../functions.ts';
 import { type InferredValue, inferScopes } from '../infer.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type ValueInfo,
 } from '../ir.ts';
 import { mapSubgraphs, readsOf } from '../reads.ts';
+import { nodesGiving } from '../replace-nodes.ts';
 import { tensorOf } from '../stored.ts';
 import { ENDED, HISTORIES, NEWEST_OPERATOR_SET } from './operator-versions/histories.ts';
 import { type History, type StepContext, same } from './operator-versions/step.ts';
@@ -181,7 +182,7 @@ function convertNodes(conversion: Conversion, nodes: readonly Node[], scope: Sco
 /** The node in the form of the newer operator set, with the nodes that its steps wrote before and after it. */
 function raised({ from, to, build, where }: Conversion, given: Node, scope: Scope): readonly Node[] {
   const start = build.nodes.length;
-  const afterwards: (() => Node[])[] = [];
+  const afterwards: (() => readonly Node[])[] = [];
   const refuse = (what: string): LatheError =>
     new LatheError(
       'unsupported',
@@ -218,7 +219,7 @@ function contextOf(
   node: Node,
   scope: Scope,
   build: GraphBuilder,
-  afterwards: (() => Node[])[],
+  afterwards: (() => readonly Node[])[],
 ): Omit<StepContext, 'target' | 'build' | 'refuse'> {
   const has = (index: number): boolean => (node.inputs[index] ?? '') !== '';
   return {
@@ -230,20 +231,8 @@ function contextOf(
     rewriting: (changed, output, write) => {
       const name = changed.outputs[output]!;
       const value = build.unique(`${name}_raised`);
-      afterwards.push(() => namedAs(build, name, () => write(value)));
+      afterwards.push(() => nodesGiving(build, [name], () => [write(value)]));
       return { ...changed, outputs: changed.outputs.map((old, index) => (index === output ? value : old)) };
     },
   };
-}
-
-/** The nodes that `write` adds, whose result has the given name. */
-function namedAs(build: GraphBuilder, name: string, write: () => Value): Node[] {
-  const start = build.nodes.length;
-  const result = write();
-  const rename = (value: Value): Value => (value === result ? name : value);
-  return build.nodes.slice(start).map((node) => ({
-    ...node,
-    inputs: node.inputs.map(rename),
-    outputs: node.outputs.map(rename),
-  }));
 }

@@ -2,8 +2,9 @@ import { LatheError } from '../../base/errors.ts';
 import { describeNode } from '../attributes.ts';
 import { DEFAULT_OPSET, GraphBuilder, type Value } from '../builder.ts';
 import { inferTypes } from '../infer.ts';
-import { type Graph, type Model, type Node, opsetOf, type TensorType } from '../ir.ts';
+import { type Model, type Node, opsetOf, type TensorType } from '../ir.ts';
 import { readsOf } from '../reads.ts';
+import { nodesGiving, replaceNodes } from '../replace-nodes.ts';
 import { ACTIVATIONS } from './contrib/activations.ts';
 import { ATTENTION } from './contrib/attention.ts';
 import type { Expansion, ExpansionContext } from './contrib/expansion.ts';
@@ -66,20 +67,13 @@ function expanded(model: Model, expansionOf: (node: Node) => Expansion | undefin
     return type?.kind === 'tensor' && type.dtype !== 'undefined' ? (type as TensorType) : undefined;
   };
   const read = new Set([...graph.outputs.map(({ name }) => name), ...graph.nodes.flatMap(readsOf)]);
-  const nodes: Node[] = [];
-  let changed = false;
+  const replaced = new Map<Node, readonly Node[]>();
   for (const node of graph.nodes) {
     const expansion = expansionOf(node);
     const known = node.inputs.every((name) => name === '' || typeOf(name)?.shape !== undefined);
-    if (expansion === undefined || !known) nodes.push(node);
-    else {
-      changed = true;
-      nodes.push(...written(node, expansion, build, typeOf, read));
-    }
+    if (expansion !== undefined && known) replaced.set(node, written(node, expansion, build, typeOf, read));
   }
-  if (!changed) return model;
-  const initializers = new Map([...graph.initializers, ...build.initializers]);
-  return { ...model, graph: { ...graph, nodes, initializers } satisfies Graph };
+  return replaced.size === 0 ? model : replaceNodes(model, build, replaced);
 }
 
 /** The nodes of one expansion, whose results have the names of the node's outputs. */
@@ -90,24 +84,13 @@ function written(
   typeOf: (name: string) => TensorType | undefined,
   read: ReadonlySet<string>,
 ): readonly Node[] {
-  const start = build.nodes.length;
-  const results = expansion(contextOf(node, build, typeOf, read));
-  const names = new Map<Value, string>();
-  const copies: Node[] = [];
-  const made = build.nodes.slice(start);
-  const own = new Set(made.flatMap(({ outputs }) => outputs));
-  for (const [index, name] of node.outputs.entries()) {
-    if (name === '' || !read.has(name)) continue;
-    const value = results[index];
-    if (value === undefined) throw refusal(node, `output ${index}`);
-    if (own.has(value) && !names.has(value)) names.set(value, name);
-    else copies.push(identity(names.get(value) ?? value, name));
-  }
-  const renamed = (name: string): string => names.get(name) ?? name;
-  return [
-    ...made.map((one) => ({ ...one, inputs: one.inputs.map(renamed), outputs: one.outputs.map(renamed) })),
-    ...copies,
-  ];
+  const names = node.outputs.map((name) => (read.has(name) ? name : ''));
+  return nodesGiving(build, names, () => {
+    const results = expansion(contextOf(node, build, typeOf, read));
+    const absent = names.findIndex((name, index) => name !== '' && results[index] === undefined);
+    if (absent >= 0) throw refusal(node, `output ${absent}`);
+    return results;
+  });
 }
 
 function contextOf(
@@ -140,8 +123,4 @@ function refusal(node: Node, what: string): LatheError {
   return new LatheError('unsupported', `${describeNode(node)} is not expanded with ${what}`, {
     hint: 'Export the model without this optimization.',
   });
-}
-
-function identity(from: string, to: string): Node {
-  return { opType: 'Identity', domain: '', name: '', inputs: [from], outputs: [to], attributes: new Map() };
 }

@@ -1,6 +1,6 @@
 import { LatheError } from '../../base/errors.ts';
 import { describeNode } from '../attributes.ts';
-import { GraphBuilder } from '../builder.ts';
+import { GraphBuilder, identityNode } from '../builder.ts';
 import { bodyOf, type Functions, functionsOf } from '../functions.ts';
 import type { FunctionDefinition, Graph, Model, Node, OperatorSet } from '../ir.ts';
 import { mapSubgraphs, subgraphsOf } from '../reads.ts';
@@ -74,7 +74,7 @@ function bodyInPlace({ names }: Inlining, definition: FunctionDefinition, call: 
     const known = renamed.get(name);
     if (known === undefined) renamed.set(name, output);
     // An input that is an output as well, or one value that is two of them.
-    else copies.push(identity(known, output));
+    else copies.push(identityNode(known, output));
   }
   const rename = (name: string): string => {
     const known = renamed.get(name);
@@ -106,10 +106,6 @@ function withNames(node: Node, rename: (name: string) => string): Node {
   });
   const renamed = mapSubgraphs(node, inGraph);
   return { ...renamed, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) };
-}
-
-function identity(from: string, to: string): Node {
-  return { opType: 'Identity', domain: '', name: '', inputs: [from], outputs: [to], attributes: new Map() };
 }
 
 /** The domains that are still used, those of the functions' bodies included. */
