@@ -77,6 +77,10 @@ export interface Collected {
     readonly shown: readonly UnusableRow[];
   };
   readonly leaks: readonly LeakingPair[];
+  /** Rows with the one of their split that stands for them in the leaks. */
+  copies(): readonly (readonly [row: number, of: number])[];
+  /** Of each spooled row the first row of its group: itself where it has none. */
+  readonly groupFirsts: Growing<Int32Array>;
   readonly groupLeaks: readonly { readonly row: number; readonly other: number; readonly group: string }[];
   readonly duplicatesKept: CleaningRun['duplicatesKept'];
   isKept(row: number): boolean;
@@ -160,7 +164,8 @@ export async function collect(options: CollectOptions): Promise<Collected> {
   };
 
   const together = groups();
-  const groupFirsts = hashIndex();
+  const firstOfGroup = hashIndex();
+  const groupFirsts = growing(Int32Array);
   const groupSplits = growing(Int32Array);
   const groupLeaks: { row: number; other: number; group: string }[] = [];
   const reasons = new Map<string, number>();
@@ -241,9 +246,9 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     while (groupSplits.length <= number) groupSplits.push(-1);
     groupSplits.data[number] = split;
     const group = roles.group === undefined ? undefined : textOf(row[roles.group]);
-    if (group === undefined) return;
-    const first = groupFirsts.add(hashText(group), number);
-    if (first === undefined) return;
+    const first = group === undefined ? undefined : firstOfGroup.add(hashText(group), number);
+    groupFirsts.push(first ?? number);
+    if (group === undefined || first === undefined) return;
     together.join(first, number);
     if (groupSplits.data[first] !== split) groupLeaks.push({ row: number, other: first, group });
   }
@@ -264,7 +269,9 @@ export async function collect(options: CollectOptions): Promise<Collected> {
     steps: cleaning.steps,
     unusable: { count: unusable, reasons, shown },
     leaks: cleaning.leaks(),
+    copies: cleaning.copies,
     duplicatesKept: cleaning.duplicatesKept,
+    groupFirsts,
     groupLeaks,
     isKept,
     drop,

@@ -32,6 +32,8 @@ describe('exactDuplicates', () => {
     expect(search.check({ row: 6, text: 'a', label: 0, split: 2 }).kind).toBe('first');
     expect(search.leaks).toEqual([{ kind: 'exact', row: 6, other: 0, similarity: 1 }]);
     expect([4, 5, 6].map(together.find)).toEqual([0, 0, 0]);
+    // The first stands for its copies, whatever their labels.
+    expect([...search.copies.data.subarray(0, search.copies.length)]).toEqual([4, 0, 5, 0]);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Groups } from './groups.ts';
-import { growing } from './growing.ts';
+import { type Growing, growing } from './growing.ts';
 import { type HashIndex, hashIndex, hashText, type TextHash } from './hash-index.ts';
 import { type NearDuplicateOptions, nearDuplicateIndex } from './near-duplicates.ts';
 
@@ -34,6 +34,8 @@ export interface LeakingPair {
 /** Finds duplicates among rows that arrive in order; pairs that must not be split apart are joined in `together`. */
 export interface DuplicateSearch {
   readonly leaks: readonly LeakingPair[];
+  /** Rows that are not remembered, two numbers each: the row, and the one of its split that stands for it. */
+  readonly copies: Growing<Int32Array>;
   check(candidate: DuplicateCandidate): DuplicateVerdict;
 }
 
@@ -44,13 +46,16 @@ export function exactDuplicates(together: Groups): DuplicateSearch {
   const indexes: HashIndex[] = Array.from({ length: SPLIT_COUNT }, hashIndex);
   const labels = rowNumbers();
   const leaks: LeakingPair[] = [];
+  const copies = growing(Int32Array);
   return {
     leaks,
+    copies,
     check({ row, text, label, split }) {
       const key = duplicateKey(text);
       const first = indexes[split + 1]!.add(key, row);
       if (first !== undefined) {
         together.join(first, row);
+        copies.append([row, first]);
         return labels.get(first) === label
           ? { kind: 'duplicate', of: first, similarity: 1 }
           : { kind: 'conflict', with: first, similarity: 1 };
@@ -81,12 +86,14 @@ export function nearDuplicates(
   const labels = growing(Int32Array);
   const splits = growing(Int32Array);
   const leaks: LeakingPair[] = [];
+  const copies = growing(Int32Array);
   return {
     leaks,
+    copies,
     check({ row, text, label, split }) {
       const sketch = index.sketch(text);
       let verdict: DuplicateVerdict = { kind: 'first' };
-      let repeats = false;
+      let repeated: number | undefined;
       for (const { entry, similarity } of index.find(sketch)) {
         const other = rows.data[entry]!;
         if (!isKept(other)) continue;
@@ -96,9 +103,10 @@ export function nearDuplicates(
         if (!sameSplit) leaks.push({ kind: 'near', row, other, similarity });
         else if (sameLabel && verdict.kind !== 'duplicate') verdict = { kind: 'duplicate', of: other, similarity };
         else if (!sameLabel && verdict.kind === 'first') verdict = { kind: 'conflict', with: other, similarity };
-        repeats ||= sameLabel && sameSplit && similarity === 1;
+        if (sameLabel && sameSplit && similarity === 1) repeated ??= other;
       }
-      if (options.keepAll ? !repeats : verdict.kind !== 'duplicate') {
+      if (options.keepAll && repeated !== undefined) copies.append([row, repeated]);
+      else if (options.keepAll || verdict.kind !== 'duplicate') {
         index.insert(sketch);
         rows.push(row);
         labels.push(label);

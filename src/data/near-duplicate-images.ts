@@ -41,6 +41,7 @@ export function nearDuplicateImages(together: Groups, isKept: (row: number) => b
   const leaks: LeakingPair[] = [];
   return {
     leaks,
+    copies: growing(Int32Array),
     check({ row, text, label, split }) {
       const direction = directionOf(text);
       const cell = cellOf(direction);

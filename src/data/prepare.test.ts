@@ -203,6 +203,38 @@ describe('prepareDataset', () => {
     expect((await failure(datasetFromFile(given(grouped, { group: 'author' })))).message).toMatch(/has the group of/);
   });
 
+  it('drops every copy of what leaks from train, and every row of a group', async () => {
+    const long = Array.from({ length: 60 }, (_, word) => `x${word}`).join(' ');
+    let authors = 0;
+    const row = (text: string, split: string, author = `author ${authors++}`) => ({
+      text,
+      label: 'good',
+      split,
+      author,
+    });
+    const rows = [
+      ...reviews(40).map((review) => ({ ...review, split: 'train', author: review.text })),
+      ...['train', 'train', 'validation', 'validation', 'test'].map((split) => row('the same words', split)),
+      // Equal but for their punctuation, and nearly what the test has.
+      ...[`${long} end`, `${long}, end`, `${long}; end.`].map((text) => row(text, 'train')),
+      row(`${long} fin`, 'test'),
+      ...['train', 'train', 'validation', 'validation', 'test', 'train'].map((split, at) =>
+        row(`${at} says something else`, split, 'one author'),
+      ),
+    ];
+    const dataset = await datasetFromFile(given(rows, { group: 'author', cleaning: [], leaks: 'drop-from-train' }));
+    const texts = async (split: (typeof SPLITS)[number]): Promise<unknown[]> =>
+      (await dataset.readSplit(split)).map(({ text }) => text);
+    expect(await texts('test')).toEqual(['the same words', `${long} fin`, '4 says something else']);
+    // Validation lost all it had, and takes of training anew.
+    const others = [...(await texts('train')), ...(await texts('validation'))];
+    expect(others.sort()).toEqual(
+      reviews(40)
+        .map(({ text }) => text)
+        .sort(),
+    );
+  });
+
   it('gives every split a row when there are few, and says when there are too few', async () => {
     for (let seed = 0; seed < 10; seed++) {
       const { facts } = await datasetFromFile(given(reviews(6), { seed }));

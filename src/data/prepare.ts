@@ -332,15 +332,32 @@ async function leakError(collected: Collected, leaks: readonly RowPair[]): Promi
 }
 
 function dropLeaksFromTrain(collected: Collected): void {
+  const { numbers, splits, groupFirsts } = collected;
   const splitOf = new Map<number, number>();
-  for (let index = 0; index < collected.numbers.length; index++) {
-    splitOf.set(collected.numbers.data[index]!, collected.splits.data[index]!);
-  }
-  for (const { row, other } of [...collected.leaks, ...collected.groupLeaks]) {
+  for (let index = 0; index < numbers.length; index++) splitOf.set(numbers.data[index]!, splits.data[index]!);
+  const dropped = new Set<number>();
+  const drop = (row: number): void => {
+    dropped.add(row);
+    collected.drop(row);
+  };
+  // Splits stand in the order train, validation, test: the one nearer to training gives way.
+  for (const { row, other } of collected.leaks) {
     if (!collected.isKept(row) || !collected.isKept(other)) continue;
-    // Splits stand in the order train, validation, test: the one nearer to training gives way.
-    collected.drop(splitOf.get(row)! <= splitOf.get(other)! ? row : other);
+    drop(splitOf.get(row)! <= splitOf.get(other)! ? row : other);
   }
+  for (const [row, of] of collected.copies()) if (dropped.has(of)) drop(row);
+  if (collected.groupLeaks.length === 0) return;
+  const last = new Map<number, number>();
+  const eachKept = (visit: (row: number, group: number, split: number) => void): void => {
+    for (let index = 0; index < numbers.length; index++) {
+      const row = numbers.data[index]!;
+      if (collected.isKept(row)) visit(row, groupFirsts.data[index]!, splits.data[index]!);
+    }
+  };
+  eachKept((_, group, split) => last.set(group, Math.max(split, last.get(group) ?? split)));
+  eachKept((row, group, split) => {
+    if (split < last.get(group)!) drop(row);
+  });
 }
 
 function nothingLeft(collected: Collected, read: number, source: Source): LatheError {

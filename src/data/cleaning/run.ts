@@ -51,6 +51,8 @@ export interface CleaningRun {
   readonly steps: readonly StepTally[];
   clean(rows: readonly Row[], firstNumber: number): Promise<readonly (Row | undefined)[]>;
   leaks(): readonly LeakingPair[];
+  /** Rows with the one that stands for each in the leaks, as {@link DuplicateSearch} has them. */
+  copies(): readonly (readonly [row: number, of: number])[];
   /** Repetitions among the rows that are kept, where no step drops them. */
   readonly duplicatesKept: { exact: number; near: number; conflicts: number };
 }
@@ -115,6 +117,10 @@ export function startCleaning(steps: readonly CleaningStep[], context: CleaningC
       return current;
     },
     leaks: () => searches.flatMap((search) => search.leaks),
+    copies: () =>
+      searches.flatMap(({ copies: { data, length } }) =>
+        Array.from({ length: length / 2 }, (_, index) => [data[index * 2]!, data[index * 2 + 1]!] as const),
+      ),
   };
 }
 
