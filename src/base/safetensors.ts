@@ -60,9 +60,13 @@ export function encodeSafetensors(
   return [head, ...parts];
 }
 
-/** Reads a whole file; the tensors are views of `bytes` where alignment allows. Throws LatheError('corrupt') for anything but the format. */
-export function decodeSafetensors(bytes: Uint8Array): SafetensorsContent {
-  const wrong = (reason: string): LatheError => new LatheError('corrupt', `not a valid safetensors file: ${reason}`);
+/**
+ * Reads a whole file; the tensors are views of `bytes` where alignment allows. Throws LatheError('corrupt'), which begins with
+ * `path` where that is given, for anything but the format.
+ */
+export function decodeSafetensors(bytes: Uint8Array, path?: string): SafetensorsContent {
+  const wrong = (reason: string): LatheError =>
+    new LatheError('corrupt', `${path === undefined ? '' : `${path}: `}not a valid safetensors file: ${reason}`);
   if (bytes.byteLength < 8) throw wrong(`${bytes.byteLength} bytes are too few for a header`);
   const headerBytes = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (headerBytes > BigInt(MAXIMUM_HEADER_BYTES) || headerBytes > BigInt(bytes.byteLength - 8)) {

@@ -73,7 +73,8 @@ export async function readAdapter(
   if (!parsed.success) {
     throw new LatheError('corrupt', `${join(folder, DESCRIPTION_FILE)}: ${z.prettifyError(parsed.error)}`);
   }
-  return { description: parsed.data as AdapterDescription, trained: decodeSafetensors(weights).tensors };
+  const { tensors } = decodeSafetensors(weights, join(folder, WEIGHTS_FILE));
+  return { description: parsed.data as AdapterDescription, trained: tensors };
 }
 
 /** What the weights that have adapters hash to: whether a model is the one that they were trained beside. */

@@ -177,12 +177,7 @@ async function readParts(folder: string, files: ReadonlySet<string>): Promise<Re
 }
 
 async function readSafetensors(path: string): Promise<ReadonlyMap<string, Tensor>> {
-  try {
-    return decodeSafetensors(await readWhole(path)).tensors;
-  } catch (error) {
-    if (error instanceof LatheError) throw new LatheError(error.code, `${path}: ${error.message}`, { cause: error });
-    throw error;
-  }
+  return decodeSafetensors(await readWhole(path), path).tensors;
 }
 
 /** As `readFile`, which refuses files of 2 GiB and more. */

@@ -85,6 +85,7 @@ describe('lathe export', () => {
     ['package --out package', 2, /"package" is there already/],
     ['package --out x --shard-size none', 2, /expected a size/],
     ['package --out x --checkpoint missing.safetensors', 1, /there is no "missing\.safetensors"/],
+    ['package --out x --checkpoint package/config.json', 1, /package.config\.json: not a valid safetensors file/],
     ['package --out x --format gguf', 2, /safetensors/],
   ])('%s: %i', async (words, code, message) => {
     const ended = await lathe(folder, ['export', ...words.split(' ')]);
