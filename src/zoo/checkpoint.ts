@@ -12,7 +12,7 @@ export function checkpointRefusal(config: unknown): string | undefined {
   const { model_type: type } = config as HuggingFaceConfig;
   const known = MODEL_TYPES.find((name) => name === type);
   if (known === undefined)
-    return `its checkpoint is of the model type ${JSON.stringify(type) ?? 'none'}, supported are ${MODEL_TYPES.join(', ')}`;
+    return `it is of the model type ${JSON.stringify(type) ?? 'none'}, supported are ${MODEL_TYPES.join(', ')}`;
   try {
     encoderSettings(config as HuggingFaceConfig, known);
     return undefined;

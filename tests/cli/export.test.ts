@@ -81,7 +81,7 @@ describe('lathe export', () => {
   });
 
   it.each([
-    ['linear --out x', 1, /model_type is "lathe-linear"/],
+    ['linear --out x', 1, /model type "lathe-linear", .*\n.*ONNX file .*model\.onnx/s],
     ['package --out package', 2, /"package" is there already/],
     ['package --out x --shard-size none', 2, /expected a size/],
     ['package --out x --checkpoint missing.safetensors', 1, /there is no "missing\.safetensors"/],

@@ -4,7 +4,7 @@ import { type Model, readModel } from '../../graph/index.ts';
 import type { HuggingFaceConfig } from '../../nn/index.ts';
 import { openPackage } from '../../pipeline/index.ts';
 import { readCheckpoint, withParameters } from '../../train/index.ts';
-import { formatBytes, parseBytes, writePretrained } from '../../zoo/index.ts';
+import { checkpointRefusal, formatBytes, parseBytes, writePretrained } from '../../zoo/index.ts';
 import { defineCommand } from '../command.ts';
 
 const parameters = z.object({
@@ -52,6 +52,12 @@ export default defineCommand({
     const opened = await openPackage(folder);
     const { manifest } = opened;
     const config = JSON.parse(await opened.readText('config.json')) as HuggingFaceConfig;
+    const refusal = checkpointRefusal(config);
+    if (refusal !== undefined) {
+      throw new LatheError('unsupported', `"${folder}" cannot be a checkpoint of transformers: ${refusal}`, {
+        hint: `Its ONNX file is for other tools as it is: ${opened.modelPath()}`,
+      });
+    }
     const files = Object.fromEntries(
       await Promise.all(
         Object.keys(manifest.files)
