@@ -8,6 +8,7 @@ import { type Column, excerptOf, type Row, type RowBatch, type RowReader, textOf
 import { splitOf } from '../split.ts';
 import { readCsv } from './csv.ts';
 import { hasExtension, isInside, type SourceFile, statOf, walk } from './files.ts';
+import { FINGERPRINT, SHA256 } from './image-columns.ts';
 import { readJson } from './json-array.ts';
 import { readJsonLines } from './json-lines.ts';
 import { decodeUtf8 } from './lines.ts';
@@ -189,9 +190,33 @@ function samplesReader(
   notes: readonly string[] = [],
 ): RowReader {
   const images = samples.filter(({ file }) => hasExtension(file.path, IMAGE_EXTENSIONS)).length;
-  const reader = images * 2 > samples.length ? imagesReader : textsReader;
-  return reader(samples, columns, options, unreadable, notes);
+  const [reader, own] =
+    images * 2 > samples.length ? ([imagesReader, IMAGE_COLUMNS] as const) : ([textsReader, TEXT_COLUMNS] as const);
+  const taken = columns.filter(({ name }) => own.some((column) => column.name === name)).map(({ name }) => name);
+  if (taken.length === 0) return reader(samples, columns, options, unreadable, notes);
+  const isFree = (name: string): boolean => !taken.includes(name);
+  return reader(
+    samples.map(({ file, row }) => ({
+      file,
+      row: Object.fromEntries(Object.entries(row).filter(([name]) => isFree(name))),
+    })),
+    columns.filter(({ name }) => isFree(name)),
+    options,
+    unreadable,
+    [...notes, ...taken.map((name) => `column "${name}" of the metadata is left out: it is what the file itself says`)],
+  );
 }
+
+/** What files are by themselves; other columns stand behind the first of these. */
+const IMAGE_COLUMNS: readonly Column[] = [
+  { name: 'image', type: 'text' },
+  { name: 'width', type: 'integer' },
+  { name: 'height', type: 'integer' },
+  { name: 'channels', type: 'integer' },
+  { name: SHA256, type: 'text' },
+  { name: FINGERPRINT, type: 'text' },
+];
+const TEXT_COLUMNS: readonly Column[] = textColumns(['text', 'file']);
 
 /** Whether a folder is one of images, as {@link readFolder} would read it. */
 export async function holdsImages(folder: string): Promise<boolean> {
@@ -240,17 +265,9 @@ function imagesReader(
       yield { file: files, rows, numbers: new Uint8Array(rows.length) };
     }
   }
-  const own: readonly Column[] = [
-    { name: 'image', type: 'text' },
-    ...columns,
-    { name: 'width', type: 'integer' },
-    { name: 'height', type: 'integer' },
-    { name: 'channels', type: 'integer' },
-    { name: 'sha256', type: 'text' },
-    { name: 'fingerprint', type: 'text' },
-  ];
+  const [image, ...measured] = IMAGE_COLUMNS;
   return {
-    columns: own,
+    columns: [image!, ...columns, ...measured],
     batches: batches(),
     unreadable,
     notes,
@@ -299,7 +316,7 @@ function textsReader(
     }
   }
   return {
-    columns: [{ name: 'text', type: 'text' }, ...columns, { name: 'file', type: 'text' }],
+    columns: [TEXT_COLUMNS[0]!, ...columns, TEXT_COLUMNS[1]!],
     batches: batches(),
     unreadable,
     notes,

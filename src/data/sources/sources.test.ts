@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Row, UnreadableRow } from '../row.ts';
 import { connectDuckDB } from './duckdb.ts';
@@ -344,6 +345,26 @@ describe('folders', () => {
     const { rows, unreadable } = await readAll({ kind: 'folder', path: 'f3' });
     expect(rows).toEqual([{ text: 'one', label: 'good', file: '1.txt' }]);
     expect(unreadable.map(({ line }) => line)).toEqual([3, 4, 5]);
+  });
+
+  it('leaves out what a metadata table says of a file that the file itself says', async () => {
+    put('f6/metadata.csv', 'file_name,text,label\n1.txt,a caption,good\n');
+    put('f6/1.txt', 'one');
+    const { rows, columns, notes } = await readAll({ kind: 'folder', path: 'f6' });
+    expect(rows).toEqual([{ text: 'one', label: 'good', file: '1.txt' }]);
+    expect(columns).toEqual(['text text', 'label text', 'file text']);
+    expect(notes).toEqual([expect.stringMatching(/column "text" of the metadata is left out/)]);
+
+    put('f7/metadata.csv', 'file_name,image,width\n1.png,a picture,7\n');
+    put(
+      'f7/1.png',
+      await sharp({ create: { width: 3, height: 2, channels: 3, background: '#f00' } })
+        .png()
+        .toBuffer(),
+    );
+    const images = await readAll({ kind: 'folder', path: 'f7' });
+    expect(images.rows).toMatchObject([{ image: '1.png', width: 3 }]);
+    expect(images.columns.slice(0, 3)).toEqual(['image text', 'width integer', 'height integer']);
   });
 
   it('reads tables that are named for splits', async () => {
