@@ -451,6 +451,21 @@ describe('contrib operators in standard ones give what ONNX Runtime gives', () =
       /this form of query, key and value/,
     ],
     [
+      'heads that do not share the hidden size',
+      { opType: 'MultiHeadAttention', inputs: OWN, attributes: { num_heads: int(3) } },
+      /a hidden size of 8 for 3 heads/,
+    ],
+    [
+      'heads of queries that do not share the keys',
+      { opType: 'GroupQueryAttention', inputs: GROUPED, attributes: { num_heads: int(4), kv_num_heads: int(3) } },
+      /3 heads of keys for 4 of queries/,
+    ],
+    [
+      'no number of heads of keys',
+      { opType: 'GroupQueryAttention', inputs: GROUPED, attributes: { num_heads: int(4) } },
+      /kv_num_heads 0/,
+    ],
+    [
       'rotation inside of attention',
       { opType: 'Attention', inputs: PACKED, attributes: { ...HEADS, do_rotary: int(1) } },
       /do_rotary/,

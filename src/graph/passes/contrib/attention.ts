@@ -20,13 +20,18 @@ export const ATTENTION = {
     const [q, k, v] = build.split(packed, sizes, 2) as [Value, Value, Value];
     const heads = headsOf(context);
     const past = has(4) ? build.split(input(4), [1, 1], 0).map((part) => build.squeeze(part, [0])) : undefined;
-    const key = behind(context, past?.[0], byHead(context, k, sizes[1]! / heads));
-    const value = behind(context, past?.[1], byHead(context, v, sizes[2]! / heads));
+    const [headSize, keySize, valueSize] = sizes.map((size) => headSizeOf(context, size, heads)) as [
+      number,
+      number,
+      number,
+    ];
+    const key = behind(context, past?.[0], byHead(context, k, heads, keySize));
+    const value = behind(context, past?.[1], byHead(context, v, heads, valueSize));
     const output = attend(context, {
-      query: byHead(context, q, sizes[0]! / heads),
+      query: byHead(context, q, heads, headSize),
       key,
       value,
-      headSize: sizes[0]! / heads,
+      headSize,
       width: sizes[2]!,
       mask: has(3) ? 3 : undefined,
       bias: has(5) ? input(5) : undefined,
@@ -101,16 +106,16 @@ function separated(context: ExpansionContext): Separated {
     return { query, key, value, headSize: size, width: heads * size };
   }
   if (!flat(0) || !has(1)) throw context.refuse('this form of query, key and value');
-  const headSize = last(0) / heads;
-  const query = byHead(context, input(0), headSize);
+  const headSize = headSizeOf(context, last(0), heads);
+  const query = byHead(context, input(0), heads, headSize);
   if (packed(1) && !has(2)) {
     const [key, value] = unpacked(1, 2) as [Value, Value];
     const [a, b, c] = withBiases(context, [query, key, value], [headSize, headSize, headSize]);
     return { query: a!, key: b!, value: c!, headSize, width: heads * headSize };
   }
   if (flat(1) && flat(2)) {
-    const valueSize = last(2) / heads;
-    const [key, value] = [byHead(context, input(1), headSize), byHead(context, input(2), valueSize)];
+    const valueSize = headSizeOf(context, last(2), heads);
+    const [key, value] = [byHead(context, input(1), heads, headSize), byHead(context, input(2), heads, valueSize)];
     const [a, b, c] = withBiases(context, [query, key, value], [headSize, headSize, valueSize]);
     return { query: a!, key: b!, value: c!, headSize, width: last(2) };
   }
@@ -145,16 +150,22 @@ function behind({ build }: ExpansionContext, past: Value | undefined, present: V
 /** The lowest float32, which ONNX Runtime gives scores that do not count. */
 export const LOWEST = -3.4028234663852886e38;
 
-function headsOf(context: ExpansionContext): number {
-  const heads = intOf(context.node, 'num_heads', 0);
-  if (heads < 1) throw context.refuse(`num_heads ${heads}`);
+export function headsOf({ node, refuse }: ExpansionContext, attribute = 'num_heads'): number {
+  const heads = intOf(node, attribute, 0);
+  if (heads < 1) throw refuse(`${attribute} ${heads}`);
   return heads;
 }
 
+/** How many elements each of the heads has. */
+export function headSizeOf({ refuse }: ExpansionContext, width: number, heads: number): number {
+  const size = width / heads;
+  if (!Number.isInteger(size)) throw refuse(`a hidden size of ${width} for ${heads} heads`);
+  return size;
+}
+
 /** [B, S, heads D] to [B, heads, S, D]. */
-function byHead(context: ExpansionContext, x: Value, size: number): Value {
-  const { build } = context;
-  return build.transpose(build.reshape(x, build.int64s([0, 0, headsOf(context), size])), [0, 2, 1, 3]);
+export function byHead({ build }: ExpansionContext, x: Value, heads: number, size: number): Value {
+  return build.transpose(build.reshape(x, build.int64s([0, 0, heads, size])), [0, 2, 1, 3]);
 }
 
 interface Heads {

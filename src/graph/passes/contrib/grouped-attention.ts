@@ -1,6 +1,6 @@
 import { floatOf, intOf } from '../../attributes.ts';
 import type { Value } from '../../builder.ts';
-import { LOWEST, upTo } from './attention.ts';
+import { byHead, headSizeOf, headsOf, LOWEST, upTo } from './attention.ts';
 import { type Expansion, type ExpansionContext, number } from './expansion.ts';
 import { turnedBy } from './rotary.ts';
 
@@ -18,18 +18,19 @@ export const GROUPED_ATTENTION = {
     for (const attribute of ['k_quant_type', 'v_quant_type']) {
       if (node.attributes.has(attribute)) throw context.refuse(attribute);
     }
-    const heads = intOf(node, 'num_heads', 0);
-    const keyHeads = intOf(node, 'kv_num_heads', 0);
+    const heads = headsOf(context);
+    const keyHeads = headsOf(context, 'kv_num_heads');
+    if (heads % keyHeads !== 0) throw context.refuse(`${keyHeads} heads of keys for ${heads} of queries`);
     const width = shapeOf(0)[2];
     if (typeof width !== 'number') throw context.refuse('an unknown hidden size');
-    const size = has(1) ? width / heads : width / (heads + 2 * keyHeads);
+    const size = headSizeOf(context, width, has(1) ? heads : heads + 2 * keyHeads);
     const [q, k, v] = has(1)
       ? [input(0), input(1), input(2)]
       : (build.split(input(0), [heads * size, keyHeads * size, keyHeads * size], 2) as [Value, Value, Value]);
     const turn = rotation(context, size);
-    const query = turn(byHeads(context, q, heads, size));
-    const key = turn(byHeads(context, k, keyHeads, size));
-    const value = byHeads(context, v, keyHeads, size);
+    const query = turn(byHead(context, q, heads, size));
+    const key = turn(byHead(context, k, keyHeads, size));
+    const value = byHead(context, v, keyHeads, size);
     const shared = (x: Value): Value => repeated(context, x, heads, keyHeads, size);
     const scale = floatOf(node, 'scale', 0) || 1 / Math.sqrt(size);
     const products = build.mul(build.matMul(query, build.transpose(shared(key), [0, 1, 3, 2])), number(context, scale));
@@ -40,11 +41,6 @@ export const GROUPED_ATTENTION = {
     return [build.reshape(output, build.int64s([0, 0, heads * size])), key, value];
   },
 } satisfies Record<string, Expansion>;
-
-/** [B, S, heads D] to [B, heads, S, D]. */
-function byHeads({ build }: ExpansionContext, x: Value, heads: number, size: number): Value {
-  return build.transpose(build.reshape(x, build.int64s([0, 0, heads, size])), [0, 2, 1, 3]);
-}
 
 /** Each head of keys for all the heads of queries that share it: [B, heads, S, D]. */
 function repeated({ build }: ExpansionContext, x: Value, heads: number, keyHeads: number, size: number): Value {
