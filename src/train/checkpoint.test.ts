@@ -69,4 +69,9 @@ describe('a checkpoint', () => {
     writeFileSync(path, Buffer.concat(encodeSafetensors(new Map(), { lathe_position: '{' })));
     await expect(readCheckpoint(path)).rejects.toMatchObject({ code: 'corrupt' });
   });
+
+  it('that is a folder is refused by name', async () => {
+    const reading = readCheckpoint(folder);
+    await expect(reading).rejects.toMatchObject({ code: 'io', message: expect.stringContaining(folder) });
+  });
 });

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { writeFileAtomically } from '../base/atomic-write.ts';
 import { decodeSafetensors, encodeSafetensors, LatheError, type Tensor } from '../base/index.ts';
+import { readWhole } from '../base/read-whole.ts';
 
 /**
  * All that a run needs to go on as if it had never stopped: parameters and optimizer state bit for bit, and the
@@ -34,14 +34,14 @@ export async function writeCheckpoint(path: string, { tensors, position }: Check
   await writeFileAtomically(path, encodeSafetensors(tensors, { lathe_position: JSON.stringify(position) }));
 }
 
-/** Undefined when there is no checkpoint at `path`. Throws LatheError('corrupt') for a file that is not one. */
+/** Undefined when there is no checkpoint at `path`. Throws LatheError: 'corrupt' for a file that is not one, 'io'. */
 export async function readCheckpoint(path: string): Promise<Checkpoint | undefined> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readWhole(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    throw new LatheError('io', `cannot read the checkpoint "${path}": ${(error as Error).message}`, { cause: error });
   }
   const { tensors, metadata } = decodeSafetensors(bytes, path);
   return { tensors, position: positionOf(metadata.lathe_position, path) };

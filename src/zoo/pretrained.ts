@@ -1,6 +1,7 @@
-import { open, readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { decodeSafetensors, isSmallFloat, LatheError, smallFloatTable, type Tensor } from '../base/index.ts';
+import { readWhole } from '../base/read-whole.ts';
 import type { Model } from '../graph/index.ts';
 import {
   ARCHITECTURES,
@@ -178,25 +179,6 @@ async function readParts(folder: string, files: ReadonlySet<string>): Promise<Re
 
 async function readSafetensors(path: string): Promise<ReadonlyMap<string, Tensor>> {
   return decodeSafetensors(await readWhole(path), path).tensors;
-}
-
-/** As `readFile`, which refuses files of 2 GiB and more. */
-async function readWhole(path: string): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const bytes = new Uint8Array((await file.stat()).size);
-    let position = 0;
-    while (position < bytes.byteLength) {
-      const length = Math.min(bytes.byteLength - position, 2 ** 30);
-      const { bytesRead } = await file.read(bytes, position, length, position);
-      if (bytesRead === 0)
-        throw new LatheError('io', `ended after ${position} bytes of ${bytes.byteLength}, while it was read`);
-      position += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await file.close();
-  }
 }
 
 async function filesOf(folder: string): Promise<ReadonlySet<string>> {
