@@ -6,7 +6,7 @@ import { float, graphAttribute, int, ints, string } from '../attributes.ts';
 import { tensorInfo } from '../builder.ts';
 import { evaluate } from '../evaluate.ts';
 import { type Attribute, EMPTY_GRAPH, type FunctionDefinition, type Model, type Node, type Shape } from '../ir.ts';
-import { stored } from '../stored.ts';
+import { stored, tensorOf } from '../stored.ts';
 import { convertOperatorSet } from './convert-operator-set.ts';
 import { ENDED, HISTORIES } from './operator-versions/histories.ts';
 
@@ -183,6 +183,18 @@ describe('what is raised', () => {
   });
 });
 
+it.each([
+  { axis: undefined, written: 1 },
+  { axis: 2, written: 2 },
+])('writes the axis of a Fourier transform, $axis, as an input', ({ axis, written }) => {
+  const transform = node('DFT', ['x'], axis === undefined ? {} : { axis: int(axis) });
+  const { graph } = convertOperatorSet(modelOf(17, [transform], { inputs: { x: [1, 4, 4, 1] } }), { to: 20 }).model;
+  const [raised] = graph.nodes;
+  expect([...raised!.attributes.keys()]).toEqual([]);
+  expect(raised!.inputs.slice(0, 2)).toEqual(['x', '']);
+  expect(numbersOf(tensorOf(graph.initializers.get(raised!.inputs[2]!)!))).toEqual([written]);
+});
+
 describe('operator sets before 7', () => {
   it('broadcasts along the axis that was given', () => {
     const model = modelOf(6, [node('Add', ['x', 'b'], { broadcast: int(1), axis: int(0) })], {
@@ -209,6 +221,8 @@ describe('operator sets before 7', () => {
     const initializers = { tiles: tensorFrom('float32', 2, []), axis: tensorFrom('float32', 1, []) };
     const model = modelOf(1, nodes, { inputs: { x: [4] }, initializers });
     expect(run(model, { x: float32([1, 2, 3, 4.5]) })).toEqual({ y: [1, 2, 1, 2, 3, 4, 3, 4] });
+    const cast = convertOperatorSet(model).model.graph.nodes.at(-1)!;
+    expect(cast.attributes.get('to')).toEqual(int(7));
   });
 
   it('keeps the defaults of then: axis 1 of Concat, the constants of Selu', () => {
