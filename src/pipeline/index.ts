@@ -1,4 +1,12 @@
 export {
+  type DerivedContents,
+  type NewVariant,
+  originOf,
+  VARIANT_FILES,
+  type VariantName,
+  writeDerivedPackage,
+} from './derived-package.ts';
+export {
   coveredText,
   type Extracted,
   type FeatureExtractor,
@@ -19,7 +27,15 @@ export {
   imageFeatures,
   PREPROCESSOR_FILE,
 } from './image-features.ts';
-export { type FeaturesSpec, MANIFEST_FILE, type Manifest, manifestSchema } from './manifest.ts';
+export {
+  type FeaturesSpec,
+  type Lineage,
+  MANIFEST_FILE,
+  type Manifest,
+  manifestSchema,
+  type Origin,
+  type StepRecord,
+} from './manifest.ts';
 export {
   MODEL_FILE,
   openPackage,

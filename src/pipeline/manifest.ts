@@ -28,6 +28,37 @@ const valueSchema = z.strictObject({
   shape: z.array(z.union([z.number(), z.string(), z.null()])),
 });
 
+/** A step that makes a model, and what it was done with. */
+const stepSchema = z.strictObject({
+  step: z.string(),
+  settings: z.record(z.string(), z.unknown()),
+  seed: z.int(),
+  dataHash: z.string().optional(),
+  versions: z.record(z.string(), z.string()),
+});
+export type StepRecord = z.infer<typeof stepSchema>;
+
+/** How a model came to be: its last step, and the models that this step was given. */
+export interface Lineage extends StepRecord {
+  readonly dataHash: string;
+  readonly createdAt: string;
+  /** By what they were to it: `source`, `teacher`. */
+  readonly from?: Readonly<Record<string, Origin>> | undefined;
+}
+
+/** A model that another was made from. */
+export interface Origin {
+  readonly sha256: string;
+  readonly lineage: Lineage;
+}
+
+const lineageSchema: z.ZodType<Lineage> = z.strictObject({
+  ...stepSchema.shape,
+  dataHash: z.string(),
+  createdAt: z.string(),
+  from: z.record(z.string(), z.strictObject({ sha256: z.string(), lineage: z.lazy(() => lineageSchema) })).optional(),
+});
+
 export const manifestSchema = z.strictObject({
   format: z.literal('lathe-package'),
   version: z.literal(1),
@@ -50,7 +81,18 @@ export const manifestSchema = z.strictObject({
   }),
   signature: z.strictObject({ inputs: z.array(valueSchema), outputs: z.array(valueSchema) }),
   /** By name; `fp32` is the one that was trained. */
-  variants: z.record(z.string(), z.strictObject({ file: z.string(), bytes: z.int(), parameters: z.int() })),
+  variants: z.record(
+    z.string(),
+    z.strictObject({
+      file: z.string(),
+      bytes: z.int(),
+      parameters: z.int(),
+      /** Whether an answer is the same beside other inputs as alone, as measured. */
+      batchInvariant: z.boolean().optional(),
+      /** How it was made from `fp32`. */
+      step: stepSchema.optional(),
+    }),
+  ),
   /** The columns that the model was trained on: defaults for evaluation. */
   columns: z.strictObject({
     text: z.string().optional(),
@@ -66,20 +108,15 @@ export const manifestSchema = z.strictObject({
   metrics: z.array(
     z.strictObject({
       split: z.string(),
+      /** Default `fp32`. */
+      variant: z.string().optional(),
       dataHash: z.string(),
       examples: z.int(),
       values: z.record(z.string(), z.number()),
     }),
   ),
   /** How the package came to be. */
-  lineage: z.strictObject({
-    step: z.string(),
-    settings: z.record(z.string(), z.unknown()),
-    seed: z.int(),
-    dataHash: z.string(),
-    versions: z.record(z.string(), z.string()),
-    createdAt: z.string(),
-  }),
+  lineage: lineageSchema,
   /** Every file but this one. */
   files: z.record(z.string(), z.strictObject({ bytes: z.int(), sha256: z.string() })),
 });

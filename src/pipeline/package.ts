@@ -132,7 +132,7 @@ function parseManifest(text: string, folder: string): Manifest {
 }
 
 /** A manifest may come from anywhere: its paths must not lead out of its folder. */
-function inside(folder: string, file: string): string {
+export function inside(folder: string, file: string): string {
   const path = normalize(file);
   if (path.startsWith('..') || path.startsWith(sep) || /^[a-zA-Z]:/.test(path))
     throw new LatheError('corrupt', `package "${folder}": the path "${file}" leads out of it`);
@@ -156,7 +156,7 @@ export async function refuseOtherFolder(folder: string): Promise<void> {
     });
 }
 
-async function describeFile(path: string): Promise<{ bytes: number; sha256: string }> {
+export async function describeFile(path: string): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
@@ -166,7 +166,7 @@ async function describeFile(path: string): Promise<{ bytes: number; sha256: stri
   return { bytes, sha256: hash.digest('hex') };
 }
 
-function signatureOf({ graph }: Model): Manifest['signature'] {
+export function signatureOf({ graph }: Model): Manifest['signature'] {
   const describe = ({ name, type }: (typeof graph.inputs)[number]) => {
     if (type?.kind !== 'tensor')
       throw new LatheError('unsupported', `value "${name}" of the model is not a tensor of a known type`);
@@ -175,7 +175,7 @@ function signatureOf({ graph }: Model): Manifest['signature'] {
   return { inputs: graph.inputs.map(describe), outputs: graph.outputs.map(describe) };
 }
 
-function parametersOf({ graph }: Model): number {
+export function parametersOf({ graph }: Model): number {
   let count = 0;
   for (const { dims } of graph.initializers.values()) count += sizeOf(dims);
   return count;
