@@ -1,6 +1,9 @@
+import type { Model } from '../graph/index.ts';
 import type { TaskReport } from '../metrics/index.ts';
-import type { Example, Pipeline } from '../pipeline/index.ts';
+import { type Example, type FeatureExtractor, type Manifest, type Pipeline, pipelineOver } from '../pipeline/index.ts';
+import { openSession } from '../runtime/index.ts';
 import type { Judged, TrainableTask } from '../train/index.ts';
+import { rowOf } from './examples.ts';
 
 /** A model's answers for a split, and what they are worth. */
 export interface Evaluated extends Judged<unknown> {
@@ -41,4 +44,26 @@ export async function evaluate(
     answers: () => pipeline.answers(examples, readings),
   };
   return { ...judged, report: task.report(judged, { seed }), examplesPerSecond: examples.length / seconds };
+}
+
+/** What a model that is in no package yet says of a split of prepared data, the test split where nothing else is said. */
+export async function evaluateModel(
+  model: Model,
+  parts: {
+    readonly task: TrainableTask;
+    readonly labels: readonly string[];
+    readonly positive?: string | undefined;
+    readonly features: FeatureExtractor;
+    readonly pipeline: Manifest['pipeline'];
+  },
+  examples: readonly Example[],
+  split = 'test',
+): Promise<Evaluated> {
+  const { task, labels, positive, features, pipeline } = parts;
+  const opened = pipelineOver({ task: task.task, labels, pipeline, features, session: await openSession(model) });
+  try {
+    return await evaluate(task, opened, examples, { positive, where: rowOf(split) });
+  } finally {
+    await opened.close();
+  }
 }

@@ -19,7 +19,7 @@ import type { Candidate } from './candidate.ts';
 import { rowOf } from './examples.ts';
 import { onKeptFeatures, type Training } from './kept-features.ts';
 import type { Terminal } from './terminal.ts';
-import type { Learning } from './train-plan.ts';
+import type { LearningChoices } from './train-plan.ts';
 
 /** Examples of each part of the data. */
 export interface Splits {
@@ -59,7 +59,7 @@ interface EncodedSplits {
 export async function trainCandidate(
   candidate: Candidate,
   splits: Splits,
-  plan: Learning,
+  plan: LearningChoices,
   run: RunOptions,
   terminal: Terminal,
 ): Promise<TrainedCandidate> {
@@ -97,7 +97,7 @@ async function trainEncoded(
   { name, forms, features, defaults, output, trainable, adapters }: Candidate,
   encoded: EncodedSplits,
   examples: readonly Example[],
-  plan: Learning,
+  plan: LearningChoices,
   run: RunOptions,
   terminal: Terminal,
 ): Promise<TrainedCandidate> {

@@ -52,3 +52,9 @@ export interface Learning extends TrainPlan {
   readonly taskSettings: Readonly<Record<string, unknown>>;
   readonly labels: readonly string[];
 }
+
+/** What the loss and the batches of a model depend on, wherever it comes from. */
+export type LearningChoices = Pick<
+  Learning,
+  'task' | 'taskSettings' | 'labels' | 'positive' | 'labelSmoothing' | 'classWeights' | 'wholeWords' | 'augmentation'
+>;

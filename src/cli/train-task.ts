@@ -1,23 +1,20 @@
 import { join } from 'node:path';
 import { LatheError } from '../base/index.ts';
 import { textSteps } from '../data/index.ts';
-import type { Model } from '../graph/index.ts';
 import {
   type Example,
   type Manifest,
   type Package,
   type PackageContents,
-  pipelineOver,
   type TaskName,
   writePackage,
 } from '../pipeline/index.ts';
-import { openSession } from '../runtime/index.ts';
 import { DEFAULT_SETTINGS } from '../train/index.ts';
 import type { BaselineComparison } from '../train/report/index.ts';
 import { hashOfAdapted, writeAdapter } from './adapter-folder.ts';
 import { type Candidate, makeCandidate } from './candidate.ts';
-import { type Evaluated, evaluate } from './evaluation.ts';
-import { readExamples, rowOf, textsOf } from './examples.ts';
+import { type Evaluated, evaluateModel } from './evaluation.ts';
+import { readExamples, textsOf } from './examples.ts';
 import { imageFactsOf } from './image-candidate.ts';
 import { adaptForms, type LoraSettings } from './lora.ts';
 import { modelCard } from './model-card.ts';
@@ -119,7 +116,11 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
     terminal,
   );
   const pipelineSpec = pipelineOf(learned, candidate);
-  const evaluated = await evaluateModel(trained.model, candidate, pipelineSpec, learned, splits.test);
+  const evaluated = await evaluateModel(
+    trained.model,
+    { ...learned, features: candidate.features, pipeline: pipelineSpec },
+    splits.test,
+  );
 
   let baseline: TrainedTask['baseline'];
   if (plan.baseline && (plan.arch !== 'linear' || start !== undefined) && task.linearOutputs !== undefined) {
@@ -132,7 +133,11 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
       { runFolder: folder, settings: { seed: shared.seed, threads: plan.settings.threads ?? 0 }, resume: false },
       terminal,
     );
-    const answers = await evaluateModel(model, linear, pipelineOf(learned, linear), learned, splits.test);
+    const answers = await evaluateModel(
+      model,
+      { ...learned, features: linear.features, pipeline: pipelineOf(learned, linear) },
+      splits.test,
+    );
     const comparison = task.compare?.(evaluated, answers, 0);
     baseline = { evaluated: answers, ...(comparison && { comparison }) };
   }
@@ -227,27 +232,6 @@ function withLora(candidate: Candidate, settings: LoraSettings, seed: number, te
   // A matrix of low rank takes larger steps than the weight that it stands beside.
   const learningRate = 5 * (candidate.defaults.learningRate ?? DEFAULT_SETTINGS.learningRate);
   return { ...candidate, forms, adapters, trainable, defaults: { ...candidate.defaults, learningRate } };
-}
-
-async function evaluateModel(
-  model: Model,
-  candidate: Candidate,
-  pipeline: Manifest['pipeline'],
-  plan: Learning,
-  examples: readonly Example[],
-): Promise<Evaluated> {
-  const opened = pipelineOver({
-    task: plan.task.task,
-    labels: plan.labels,
-    pipeline,
-    features: candidate.features,
-    session: await openSession(model),
-  });
-  try {
-    return await evaluate(plan.task, opened, examples, { positive: plan.positive, where: rowOf('test') });
-  } finally {
-    await opened.close();
-  }
 }
 
 /** Embeddings go on with the pooling that the start was trained with, where nothing else is asked for. */

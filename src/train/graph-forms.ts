@@ -45,22 +45,37 @@ export function graphForms(given: Model, options: GraphFormsOptions): GraphForms
   const { output, model: anew } = withHead(source, options);
   const head = differing(anew, source);
   const headed = options.keepHead === true ? withOldValues(anew, source) : anew;
-  const prepared = inferShapes(prepareModel(headed)).model;
+  const weight = head
+    .map((name) => liftConstants(headed).model.graph.initializers.get(name)!.dims)
+    .find((dims) => dims.length >= 2);
+  return {
+    ...formsOf(headed, options),
+    output,
+    head,
+    initialized: differing(headed, source),
+    features: weight === undefined ? 0 : weight.reduce((size, dim) => size * dim, 1) / options.classes,
+  };
+}
+
+/**
+ * The forms of any ONNX model that training needs, with the outputs that it has. `model` is the given one where trained values
+ * fit it as it is. Throws what `prepareModel` throws.
+ */
+export function formsOf(
+  model: Model,
+  options: Pick<GraphFormsOptions, 'freeze' | 'freezeBatchNorm'> = {},
+): Required<Forms> {
+  const prepared = inferShapes(prepareModel(model)).model;
   const trained = new Set(trainableParameters(prepared, options.freeze));
   const training = trainingForm(prepared, {
     frozen: (node) => options.freezeBatchNorm === true || !node.inputs.slice(1, 3).some((name) => trained.has(name)),
   });
   const changed = [...trained, ...bufferUpdates(training).map(({ name }) => name)];
-  const own = liftConstants(headed).model.graph.initializers;
-  const weight = head.map((name) => own.get(name)!.dims).find((dims) => dims.length >= 2);
+  const own = liftConstants(model).model.graph.initializers;
   return {
-    model: changed.every((name) => own.has(name)) ? headed : prepared,
+    model: changed.every((name) => own.has(name)) ? model : prepared,
     trainingForm: training,
     validationForm: prepared,
-    output,
-    head,
-    initialized: differing(headed, source),
-    features: weight === undefined ? 0 : weight.reduce((size, dim) => size * dim, 1) / options.classes,
   };
 }
 

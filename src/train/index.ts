@@ -1,7 +1,7 @@
 export { type Checkpoint, type Position, readCheckpoint, writeCheckpoint } from './checkpoint.ts';
 export type { StopReason, TrainEvent } from './events.ts';
 export { type Cut, cutFrozenPart, keepFeatures } from './frozen-part.ts';
-export { type GraphForms, type GraphFormsOptions, graphForms } from './graph-forms.ts';
+export { formsOf, type GraphForms, type GraphFormsOptions, graphForms } from './graph-forms.ts';
 export { makeJobFolder } from './job-folder.ts';
 export type { Objective } from './objectives/objectives.ts';
 export { type AdamWOptions, adamW } from './optimizers/adam-w.ts';

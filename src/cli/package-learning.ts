@@ -1,0 +1,93 @@
+import { LatheError } from '../base/index.ts';
+import type { Model } from '../graph/index.ts';
+import { type Example, type FeatureExtractor, loadFeatures, type Manifest, type Package } from '../pipeline/index.ts';
+import { formsOf, TRAINABLE_TASKS, type TrainSettings } from '../train/index.ts';
+import { readExamples } from './examples.ts';
+import { openTaskData, type TaskDataOptions } from './task-data.ts';
+import type { Terminal } from './terminal.ts';
+import { type Splits, type TrainedCandidate, trainCandidate } from './train-candidate.ts';
+import type { LearningChoices } from './train-plan.ts';
+
+/** What a model that takes the place of a package's learns from, and is measured on: by the package's own processing. */
+export interface PackageLearning extends LearningChoices {
+  readonly package: Package;
+  readonly splits: Splits;
+  readonly features: FeatureExtractor;
+  readonly pipeline: Manifest['pipeline'];
+  readonly dataHash: string;
+}
+
+/**
+ * Opens data for a package as it was trained: its columns, its labels, and, of a file, the same rows in each split. Throws
+ * 'usage' for data with labels that the package does not know, and 'invalid-data' for a split without rows.
+ */
+export async function openPackageLearning(
+  source: Package,
+  data: string,
+  given: TaskDataOptions,
+  terminal: Terminal,
+): Promise<PackageLearning> {
+  const { task: name, labels, positive, pipeline, columns, lineage } = source.manifest;
+  const task = TRAINABLE_TASKS[name];
+  const progress = terminal.progress(`reading ${data}`);
+  const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const dataset = await openTaskData(
+    data,
+    task.task,
+    { ...columns, ...named },
+    { seed: lineage.seed, signal: terminal.signal },
+  );
+  const labelled = task.task.target !== 'none';
+  const unknown = labelled ? dataset.facts.labels.filter((label) => !labels.includes(label)) : [];
+  if (unknown.length > 0) {
+    throw new LatheError(
+      'usage',
+      `"${data}" has the labels ${unknown.join(', ')}, which "${source.folder}" does not know`,
+      {
+        hint: `It knows ${labels.join(', ')}. Name the data that it was trained on.`,
+      },
+    );
+  }
+  const read = (split: keyof Splits): Promise<readonly Example[]> => readExamples(dataset, split, { labelled });
+  const splits = { train: await read('train'), validation: await read('validation'), test: await read('test') };
+  progress.done();
+  return {
+    package: source,
+    task,
+    labels,
+    positive,
+    taskSettings: task.task.settings.parse(pipeline.settings ?? {}),
+    splits,
+    features: await loadFeatures(pipeline.features, (file) => source.readText(file)),
+    pipeline,
+    dataHash: dataset.facts.contentHash,
+    labelSmoothing: 0,
+    classWeights: 'none',
+    wholeWords: false,
+  };
+}
+
+/** Trains a changed model of a package, of the same inputs and outputs, from where it stands. */
+export async function learnAgain(
+  model: Model,
+  learning: PackageLearning,
+  run: {
+    /** What people see it called. */
+    readonly name: string;
+    readonly runFolder: string;
+    readonly settings: Partial<TrainSettings>;
+    readonly resume?: boolean;
+  },
+  terminal: Terminal,
+): Promise<TrainedCandidate> {
+  const { freeze } = run.settings;
+  const candidate = {
+    name: run.name,
+    forms: formsOf(model, { ...(freeze && { freeze }) }),
+    features: learning.features,
+    files: {},
+    defaults: {},
+    output: learning.pipeline.output.name,
+  };
+  return trainCandidate(candidate, learning.splits, learning, { resume: false, ...run }, terminal);
+}
