@@ -18,6 +18,7 @@ export { mapTensors } from './map-tensors.ts';
 export { isKnownOperator, OPERATORS, type OperatorName } from './operators/names.ts';
 export type { Reference, ReferenceContext } from './operators/reference.ts';
 export { REFERENCES, runReference } from './operators/references.ts';
+export type { ShapeContext } from './operators/shape-rule.ts';
 export { SHAPE_RULES } from './operators/shapes.ts';
 export {
   extentOf,
