@@ -101,7 +101,7 @@ async function trainEncoded(
   run: RunOptions,
   terminal: Terminal,
 ): Promise<TrainedCandidate> {
-  const { task, labels, labelSmoothing, classWeights, positive } = plan;
+  const { task, labels, labelSmoothing, classWeights, augmentation, positive } = plan;
   const settings: TrainSettings = { ...DEFAULT_SETTINGS, ...defaults, ...task.defaults, ...run.settings };
   const steps = task.batchSteps?.(features, plan) ?? [];
   const batchSteps = steps.length > 0 ? steps : undefined;
@@ -118,7 +118,7 @@ async function trainEncoded(
   const events = train({
     model: training.forms.validationForm ?? training.forms.model,
     trainingForm: training.forms.trainingForm,
-    loss: task.loss({ examples, labels, labelSmoothing, classWeights }),
+    loss: task.loss({ examples, labels, labelSmoothing, classWeights, augmentation }),
     objective: task.objective(labels, positive),
     ...((task.predictions ?? output) !== undefined && { predictions: task.predictions ?? output! }),
     ...(batchSteps && { batchSteps }),

@@ -28,6 +28,7 @@ export { huber } from './losses/huber.ts';
 export { klDivergence } from './losses/kl-divergence.ts';
 export type { Loss, LossInputs, LossTerms } from './losses/loss.ts';
 export { meanSquaredError } from './losses/mean-squared-error.ts';
+export { softCrossEntropy } from './losses/soft-cross-entropy.ts';
 export {
   type Adapter,
   type AdapterOptions,

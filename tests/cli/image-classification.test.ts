@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeDigits } from '../images/digits.ts';
-import { answerOf, jsonOf, lathe, temporaryFolder } from './lathe.ts';
+import { answerOf, jsonOf, lathe, temporaryFolder, writeMessages } from './lathe.ts';
 
 const folder = temporaryFolder();
 
@@ -48,6 +48,15 @@ describe('from a folder of images to a package that predicts', () => {
     });
     expect(readFileSync(join(folder, 'model', 'README.md'), 'utf8')).toContain('pipeline_tag: image-classification');
   });
+
+  it('learns from images that are mixed with each other, and measures on whole ones', async () => {
+    const mixing = ['--mixup', '0.2', '--cutmix', '1'];
+    const words = ['train', '--data', 'digits', '--epochs', '8', ...mixing, '--out', 'mixed', '--threads', '1'];
+    const mixed = await run(...words);
+    expect(mixed.metrics.accuracy).toBeGreaterThan(0.85);
+    const { lineage } = JSON.parse(readFileSync(join(folder, 'mixed', 'lathe.json'), 'utf8'));
+    expect(lineage.settings.augmentation.mixing).toEqual({ mixup: 0.2, cutmix: 1 });
+  }, 300_000);
 
   it('evaluation of the same images gives the same numbers', async () => {
     const measured = await run('evaluate', 'model', '--data', 'digits', '--split', 'test');
@@ -104,11 +113,13 @@ describe('from a folder of images to a package that predicts', () => {
     ['predict model text.png --lines', /the model sees images/],
     ['predict model', /nothing to predict/],
     ['train --data digits --arch bert-mini --out x', /--arch bert-mini: it is for texts.*\s+Choose one of resnet-8/],
+    ['train --data messages.csv --mixup 0.2 --out x', /--mixup is for images/],
     ['train --data digits --task text-classification --out x', /"digits" holds images/],
     ['evaluate model --data texts.csv', /texts\.csv/],
   ])('what cannot be done is said: lathe %s', async (words, message) => {
     writeFileSync(join(folder, 'text.png'), 'no image');
     writeFileSync(join(folder, 'texts.csv'), 'text,label\n');
+    writeMessages(join(folder, 'messages.csv'));
     expect(await refused(...words.split(' '))).toMatch(message);
   });
 });

@@ -13,11 +13,13 @@ import {
   type Loss,
   meanSquaredError,
   multiclassHinge,
+  softCrossEntropy,
 } from '../../src/nn/index.ts';
 import { openSession, type Session } from '../../src/runtime/index.ts';
 
 const LOSSES: Readonly<Record<string, (options?: Readonly<Record<string, unknown>>) => Loss>> = {
   crossEntropy,
+  softCrossEntropy,
   meanSquaredError,
   huber,
   binaryCrossEntropy,

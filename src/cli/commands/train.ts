@@ -109,6 +109,14 @@ const parameters = z.object({
     .boolean()
     .default(false)
     .meta({ description: 'mirror half of the images while the model learns: not where left and right matter' }),
+  mixup: z.number().positive().optional().meta({
+    description: 'mix images and their labels in pairs: α of the share, 0.2 is usual',
+    placeholder: 'ALPHA',
+  }),
+  cutmix: z.number().positive().optional().meta({
+    description: 'put a part of an image into another, with its share of the label: α of the share, 1 is usual',
+    placeholder: 'ALPHA',
+  }),
   epochs: z.int().positive().optional().meta({ description: 'passes over the training data' }),
   batchSize: z.int().positive().optional().meta({ description: 'examples a step' }),
   accumulation: z.int().positive().optional().meta({ description: 'micro-batches that make one step [default: 1]' }),
@@ -194,6 +202,7 @@ export default defineCommand({
     // Not after hours of training.
     await refuseOtherFolder(given.out);
     const { task, dataset } = await openData(given, terminal);
+    if (task.task.columns.image === undefined) refuseForTexts(given, task);
     const arch = given.arch ?? (task.task.columns.image === undefined ? 'bert-mini' : 'resnet-8');
     const runFolder = given.run ?? join('runs', basename(given.out));
     if (given.dryRun) {
@@ -259,9 +268,21 @@ function refuseWithoutModel(given: Given): void {
   });
 }
 
+/** Throws where a change of images is asked for, and texts are to be learned from. */
+function refuseForTexts(given: Given, { task }: TrainableTask): void {
+  const [one] = (['augment', 'flip', 'mixup', 'cutmix'] as const).filter((name) => given[name]);
+  if (one === undefined) return;
+  throw new LatheError('usage', `--${one} is for images, and ${task.name} learns from texts`);
+}
+
 /** How images are changed at random. Features of a frozen part are kept only of images that stay the same. */
-function augmentationOf({ augment, flip, freezeBackbone }: Given): Augmentation {
-  return { ...AUGMENTATIONS[augment ?? (freezeBackbone ? 'none' : 'light')], ...(flip && { flip }) };
+function augmentationOf({ augment, flip, mixup, cutmix, freezeBackbone }: Given): Augmentation {
+  const mixing = { ...(mixup !== undefined && { mixup }), ...(cutmix !== undefined && { cutmix }) };
+  return {
+    ...AUGMENTATIONS[augment ?? (freezeBackbone ? 'none' : 'light')],
+    ...(flip && { flip }),
+    ...(Object.keys(mixing).length > 0 && { mixing }),
+  };
 }
 
 async function openData(

@@ -2,6 +2,7 @@ import type { Tensor } from '../../base/index.ts';
 import type { TensorDataset } from '../tensor-dataset.ts';
 import { type AugmentImages, augmentImages } from './augment-images.ts';
 import { type MaskTokens, maskTokens } from './mask-tokens.ts';
+import { type MixImages, mixImages } from './mix-images.ts';
 import { type StackPairs, stackPairs } from './stack-pairs.ts';
 
 /** Where a batch is from: with these, what a step does at random can be repeated. */
@@ -16,7 +17,7 @@ export interface BatchContext {
 }
 
 /** What is done to a batch before a model sees it, each time anew: plain data, for the training process. */
-export type BatchStep = MaskTokens | StackPairs | AugmentImages;
+export type BatchStep = MaskTokens | StackPairs | AugmentImages | MixImages;
 
 type Run<Step> = (
   batch: Readonly<Record<string, Tensor>>,
@@ -28,6 +29,7 @@ const STEPS: { readonly [Kind in BatchStep['kind']]: Run<Extract<BatchStep, { re
   'mask-tokens': maskTokens,
   'stack-pairs': stackPairs,
   'augment-images': augmentImages,
+  'mix-images': mixImages,
 };
 
 /** Runs the steps in their order; the batch stays as it is. */

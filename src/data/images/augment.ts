@@ -1,4 +1,5 @@
 import type { Random } from '../../base/index.ts';
+import type { Mixing } from '../batch-steps/mix-images.ts';
 import { autoContrast, brightness, contrast, equalize, posterize, saturation, sharpness, solarize } from './colour.ts';
 import type { RawImage } from './raw-image.ts';
 import { type Affine, composed, IDENTITY, warp } from './warp.ts';
@@ -17,6 +18,8 @@ export interface Augmentation {
   readonly colour?: number;
   /** Cubuk et al. (2019): so many operations of their list, of a magnitude from 0 to 30. */
   readonly randAugment?: { readonly operations: number; readonly magnitude: number };
+  /** Images of a batch are mixed with each other, after all else. */
+  readonly mixing?: Mixing;
 }
 
 /** What `--augment` takes. */

@@ -6,7 +6,7 @@ import {
   compareClassifiers,
   predictedLabels,
 } from '../../metrics/index.ts';
-import { crossEntropy } from '../../nn/index.ts';
+import { crossEntropy, softCrossEntropy } from '../../nn/index.ts';
 import type { Example, Task } from '../../pipeline/index.ts';
 import { worstMistakes } from '../report/index.ts';
 import { type Judged, type TrainableTask, textOfExample } from './trainable-task.ts';
@@ -47,11 +47,13 @@ export function classificationOf(
     targets: (examples, _encoded, labels, where) => ({
       labels: { kind: 'fixed', values: classIndices(examples, labels, where), dims: [], dtype: 'int64' },
     }),
-    loss({ examples, labels, labelSmoothing, classWeights }) {
-      if (classWeights === 'none') return crossEntropy({ labelSmoothing });
+    loss({ examples, labels, labelSmoothing, classWeights, augmentation }) {
+      // Labels that are mixed with images are shares of the classes.
+      const loss = augmentation?.mixing === undefined ? crossEntropy : softCrossEntropy;
+      if (classWeights === 'none') return loss({ labelSmoothing });
       // n / (classes · count of the class), as scikit-learn's `balanced`.
       const counts = countsOf(classIndices(examples, labels), labels.length);
-      return crossEntropy({
+      return loss({
         labelSmoothing,
         classWeights: counts.map((count) => examples.length / (labels.length * count)),
       });

@@ -72,7 +72,7 @@ async function train(name: string, options: { stopAfter?: number; resume?: boole
       validation: encoded.dataset,
       ...names,
       objective: fillMask.objective([], undefined),
-      batchSteps: fillMask.batchSteps!(features, { wholeWords: true }),
+      batchSteps: fillMask.batchSteps!(features, { labels: [], wholeWords: true }),
       settings: { ...DEFAULT_SETTINGS, epochs: 3, batchSize: 8, learningRate: 1e-2, patience: 0, threads: 1 },
       folder: join(folder, name),
       fingerprint: 'test',

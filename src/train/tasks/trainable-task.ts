@@ -66,6 +66,7 @@ export interface TrainableTask<Reading = unknown, Answer = unknown> {
 
 /** What the user chose of what is done to batches. */
 export interface BatchChoices {
+  readonly labels: readonly string[];
   readonly wholeWords: boolean;
   /** How images are changed at random. */
   readonly augmentation?: Augmentation | undefined;
@@ -87,6 +88,8 @@ export interface LossChoices {
   readonly labelSmoothing: number;
   /** `auto` weighs each class by the inverse of its share. */
   readonly classWeights: 'none' | 'auto';
+  /** How images, and with them their labels, are changed at random. */
+  readonly augmentation?: Augmentation | undefined;
 }
 
 /** Examples with what a model says of them. */
