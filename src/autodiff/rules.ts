@@ -62,6 +62,7 @@ export const GRADIENT_RULES = {
   Less: comparison,
   LessOrEqual: comparison,
   Loop: controlFlow,
+  MatMulInteger: refused('integers are not trained: take the model that was quantized'),
   NonZero: position,
   Not: logic,
   OneHot: refused('the gradient of its "values" is not built: multiply a constant one-hot tensor instead'),

@@ -75,6 +75,7 @@ export const OPERATORS = [
   'LpNormalization',
   'LpPool',
   'MatMul',
+  'MatMulInteger',
   'Max',
   'MaxPool',
   'Mean',

@@ -275,6 +275,12 @@ const ROWS: readonly Row[] = [
   { operator: 'MatMul', inputs: ['float32[3, a, 8]', 'float32[2, 8, t]'], gives: /batch dimensions do not broadcast/ },
   { operator: 'MatMul', inputs: ['float32[a, 8]', 'float32[]'], gives: /at least 1 dimension/ },
   {
+    operator: 'MatMulInteger',
+    inputs: ['uint8[batch, s, 8]', 'int8[8, t]', 'uint8[]', 'int8[t]'],
+    gives: ['int32[batch, s, t]'],
+  },
+  { operator: 'MatMulInteger', inputs: ['uint8[a, 8]', 'int8[7, t]'], gives: /inner dimensions differ/ },
+  {
     operator: 'MatMul',
     inputs: ['float32[a, h]', 'float32[h + 1, 2]'],
     gives: /inner dimensions differ: \[a, h\] and \[h \+ 1, 2\]/,

@@ -7,6 +7,7 @@ import { type Tensor, tensorFrom } from '../../../base/tensor.ts';
 import { intOf } from '../../attributes.ts';
 import type { Reference, ReferenceContext } from '../reference.ts';
 import { required } from './inputs.ts';
+import { matMul } from './matrix.ts';
 import { strided } from './positions.ts';
 
 type NumericType = Exclude<DataType, 'string'>;
@@ -32,6 +33,14 @@ export const QUANTIZATION = {
     const out = values.map((value) => (scale === 0 ? 0 : round(roundHalfToEven(quotient(value, scale)) + zeroPoint)));
     return [fromFloat64('uint8', x.dims, out), tensorFrom('float32', scale), tensorFrom('uint8', zeroPoint)];
   },
+  MatMulInteger: (context) => {
+    const [a, b] = [required(context, 0), required(context, 1)];
+    const product = matMul(
+      shifted(a, context.inputs[2], a.dims.length - 2),
+      shifted(b, context.inputs[3], b.dims.length - 1),
+    );
+    return [fromFloat64('int32', product.dims, float64Of(product))];
+  },
   QuantizeLinear: (context) => {
     const x = required(context, 0);
     const { zeroPoint, scales, zeroPoints, at } = parametersOf(context);
@@ -51,6 +60,25 @@ export const QUANTIZATION = {
     return [fromFloat64(dtype, x.dims, out)];
   },
 } satisfies Record<string, Reference>;
+
+/** Integers less their zero point, exactly: one for all of them, one for each place of an axis, or one for each vector. */
+function shifted(x: Tensor, zeroPoint: Tensor | undefined, axis: number): Tensor {
+  const values = float64Of(x);
+  if (zeroPoint === undefined) return { dtype: 'float64', dims: x.dims, data: values };
+  const { dims } = zeroPoint;
+  const zeros = float64Of(zeroPoint);
+  const single = zeros.length === 1;
+  const own = stridesOf(dims);
+  const fits = single || (dims.length === 1 ? dims[0] === x.dims[axis] : dims.length === x.dims.length);
+  if (!fits) throw new LatheError('shape', `zero point ${formatDims(dims)} does not fit ${formatDims(x.dims)}`);
+  const strides = x.dims.map((_, other) => {
+    if (single) return 0;
+    if (dims.length === 1) return other === axis ? 1 : 0;
+    return dims[other] === 1 ? 0 : own[other]!;
+  });
+  const at = strided(x.dims, strides);
+  return { dtype: 'float64', dims: x.dims, data: values.map((value, index) => value - zeros[at[index]!]!) };
+}
 
 /** The least and the largest number of an integer type, and rounding into it. */
 function rangeOf(dtype: DataType): { readonly round: (value: number) => number } {

@@ -1,17 +1,24 @@
+import type { DataType } from '../../../base/dtype.ts';
 import { LatheError } from '../../../base/errors.ts';
 import { describeNode, intOf, stringOf } from '../../attributes.ts';
 import { broadcastDimensions, broadcastShapes, differentDimensions, formatShape } from '../../dimension.ts';
 import type { Dimension, Shape, TensorType } from '../../ir.ts';
-import type { ShapeContext, ShapeRule } from '../shape-rule.ts';
+import type { InferredValue, ShapeContext, ShapeRule } from '../shape-rule.ts';
 import { expectRank, inferredTensor, shapeError } from './inferred.ts';
 
 /** [..., rows, inner] by [..., inner, columns]; a vector is a row on the left, a column on the right. */
 const matMul: ShapeRule = (context) => {
+  const dtype = context.input(0)?.dtype ?? context.input(1)?.dtype;
+  return dtype === undefined ? [undefined] : [product(context, dtype)];
+};
+
+/** The same of integers of 8 bits. */
+const matMulInteger: ShapeRule = (context) => [product(context, 'int32')];
+
+function product(context: ShapeContext, dtype: DataType): InferredValue {
   const a = context.input(0);
   const b = context.input(1);
-  const dtype = a?.dtype ?? b?.dtype;
-  if (dtype === undefined) return [undefined];
-  if (a?.shape === undefined || b?.shape === undefined) return [inferredTensor(dtype, undefined)];
+  if (a?.shape === undefined || b?.shape === undefined) return inferredTensor(dtype, undefined);
   if (a.shape.length === 0 || b.shape.length === 0) {
     throw shapeError(
       context,
@@ -29,8 +36,8 @@ const matMul: ShapeRule = (context) => {
   }
   const rows = a.shape.length === 1 ? [] : [left.at(-2)!];
   const columns = b.shape.length === 1 ? [] : [right.at(-1)!];
-  return [inferredTensor(dtype, [...batch, ...rows, ...columns])];
-};
+  return inferredTensor(dtype, [...batch, ...rows, ...columns]);
+}
 
 const gemm: ShapeRule = (context) => {
   const { node, input } = context;
@@ -142,4 +149,9 @@ function implicitOutput(terms: string): string {
   return (terms.includes('...') ? '...' : '') + once.sort().join('');
 }
 
-export const MATMUL = { Einsum: einsum, Gemm: gemm, MatMul: matMul } satisfies Record<string, ShapeRule>;
+export const MATMUL = {
+  Einsum: einsum,
+  Gemm: gemm,
+  MatMul: matMul,
+  MatMulInteger: matMulInteger,
+} satisfies Record<string, ShapeRule>;
