@@ -30,6 +30,7 @@ export const AXIS_RULES = {
   GatherND: keeps,
   If: keeps,
   Loop: keeps,
+  MatMulInteger: keeps,
   NegativeLogLikelihoodLoss: keeps,
   NonZero: keeps,
   Range: keeps,
