@@ -23,10 +23,11 @@ export { attachLoss, type LossNames } from './losses/attach-loss.ts';
 export { binaryCrossEntropy } from './losses/binary-cross-entropy.ts';
 export { coSent } from './losses/cosent.ts';
 export { type CrossEntropyOptions, crossEntropy } from './losses/cross-entropy.ts';
+export { type Distillation, distillation, softBinaryCrossEntropy } from './losses/distillation.ts';
 export { binaryHinge, type HingeOptions, multiclassHinge } from './losses/hinge.ts';
 export { huber } from './losses/huber.ts';
 export { klDivergence } from './losses/kl-divergence.ts';
-export type { Loss, LossInputs, LossTerms } from './losses/loss.ts';
+export type { Loss, LossColumn, LossInputs, LossTerms } from './losses/loss.ts';
 export { meanSquaredError } from './losses/mean-squared-error.ts';
 export { softCrossEntropy } from './losses/soft-cross-entropy.ts';
 export {

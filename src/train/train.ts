@@ -24,6 +24,8 @@ export interface TrainOptions {
   /** Its training form (with dropout), with the same parameters. Default: `model`. */
   readonly trainingForm?: Model;
   readonly loss: Loss;
+  /** What validation measures, where it is not `loss`: the columns that only `loss` reads are then in the train split alone. */
+  readonly validationLoss?: Loss;
   readonly objective: Objective;
   readonly data: { readonly train: TensorDataset; readonly validation: TensorDataset };
   /** What is done to each batch before it is run, anew in every epoch. */
@@ -97,7 +99,7 @@ async function writeJob(
   const names = { predictions, labels };
   const model = liftConstants(options.model).model;
   const training = attachLoss(liftConstants(options.trainingForm ?? model).model, loss, names);
-  const inference = attachLoss(model, loss, names);
+  const inference = attachLoss(model, options.validationLoss ?? loss, names);
   const files = { train: serializeDataset(data.train), validation: serializeDataset(data.validation) };
   const {
     threads: _threads,

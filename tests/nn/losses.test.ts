@@ -8,12 +8,14 @@ import {
   binaryCrossEntropy,
   binaryHinge,
   crossEntropy,
+  distillation,
   huber,
   klDivergence,
   type Loss,
   meanSquaredError,
   multiclassHinge,
   softCrossEntropy,
+  softBinaryCrossEntropy,
 } from '../../src/nn/index.ts';
 import { openSession, type Session } from '../../src/runtime/index.ts';
 
@@ -26,6 +28,12 @@ const LOSSES: Readonly<Record<string, (options?: Readonly<Record<string, unknown
   binaryHinge,
   multiclassHinge,
   klDivergence,
+  softBinaryCrossEntropy,
+  distillation: ({ alpha, temperature, classWeights } = {}) =>
+    distillation(crossEntropy(classWeights === undefined ? {} : { classWeights: classWeights as readonly number[] }), {
+      teacher: klDivergence({ temperature: temperature as number }),
+      alpha: alpha as number,
+    }),
 };
 
 /** By fixtures/losses.py: PyTorch in float64. */
@@ -78,11 +86,17 @@ function feedsOf(test: Case, loss: Loss): Record<string, Tensor> {
   return {
     x: tensorFrom('float32', test.predictions, test.shape),
     labels: tensorFrom(dtype as 'float32', test.labels, test.labelShape),
+    ...(Array.isArray(test.options.teacher) && {
+      teacher: tensorFrom('float32', test.options.teacher as number[], test.shape),
+    }),
   };
 }
 
+const describeOptions = ({ teacher, ...options }: Case['options']): string =>
+  JSON.stringify(Array.isArray(teacher) ? options : { ...options, ...(teacher !== undefined && { teacher }) });
+
 describe('losses and their gradients equal PyTorch', () => {
-  it.each(CASES.map((test) => [`${test.loss} [${test.shape}] ${JSON.stringify(test.options)}`, test] as const))(
+  it.each(CASES.map((test) => [`${test.loss} [${test.shape}] ${describeOptions(test.options)}`, test] as const))(
     '%s',
     async (_, test) => {
       const loss = LOSSES[test.loss]!(test.options);
@@ -189,6 +203,23 @@ describe('refusals', () => {
     [
       () => attachLoss(identityModel(['batch']), multiclassHinge(), names),
       'shape: multi-class hinge: expected scores [batch, classes], got 1 dimensions',
+    ],
+    [
+      () => attachLoss(model, distillation(crossEntropy(), { teacher: huber(), alpha: 1, column: 'x' }), names),
+      'usage: cross entropy with Huber to a teacher: the model has a value "x" already',
+    ],
+    [
+      () =>
+        attachLoss(
+          identityModel(['batch', 4, 3]),
+          distillation(crossEntropy(), { teacher: meanSquaredError(), alpha: 1 }),
+          names,
+        ),
+      'shape: cross entropy with mean squared error to a teacher: one has a term for each of [batch,4], the other for [batch]',
+    ],
+    [
+      () => distillation(crossEntropy(), { teacher: huber(), alpha: 1.1 }),
+      'usage: distillation: alpha should be from 0 to 1, got 1.1',
     ],
     [() => crossEntropy({ labelSmoothing: 1 }), 'usage: cross entropy: label smoothing should be in [0, 1), got 1'],
     [

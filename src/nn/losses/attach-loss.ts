@@ -12,7 +12,7 @@ export interface LossNames {
 }
 
 /**
- * Adds a loss to a model: an input for the labels, and the scalar float32 outputs `loss` and `loss_weight`.
+ * Adds a loss to a model: an input for the labels and one for each further column that the loss reads, and the scalar float32 outputs `loss` and `loss_weight`.
  *
  * `loss` is the weighted mean over the examples, and `loss_weight` what it was divided by: the number of examples, less
  * those ignored, each times its class's and its own weight. So batches of unequal size join exactly:
@@ -39,16 +39,22 @@ export function attachLoss(model: Model, loss: Loss, names: LossNames): Model {
   const { shape } = output.type;
   const opset = model.opsets.find(({ domain }) => domain === '')?.version;
   const graph = new GraphBuilder({ ...(opset !== undefined && { opset }), extending: model.graph });
+  const columns = loss.columns?.(shape) ?? {};
   refuseTaken(model, loss, [
     names.labels,
+    ...Object.keys(columns),
     ...(names.weights === undefined ? [] : [names.weights]),
     'loss',
     'loss_weight',
   ]);
   const labels = loss.labels(shape);
   graph.input(names.labels, labels.dtype, labels.shape);
+  for (const [name, { dtype, shape }] of Object.entries(columns)) graph.input(name, dtype, shape);
   const terms = loss.build(graph, { predictions: names.predictions, shape, labels: names.labels });
-  const inputs = [tensorInfo(names.labels, labels)];
+  const inputs = [
+    tensorInfo(names.labels, labels),
+    ...Object.entries(columns).map(([name, type]) => tensorInfo(name, type)),
+  ];
   let { losses, weights } = terms;
   if (names.weights !== undefined) {
     const type = { dtype: 'float32', shape: loss.terms(shape) } as const;

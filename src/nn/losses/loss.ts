@@ -1,5 +1,5 @@
 import { type DataType, LatheError } from '../../base/index.ts';
-import type { GraphBuilder, Shape, Value } from '../../graph/index.ts';
+import type { GraphBuilder, Shape, TensorType, Value } from '../../graph/index.ts';
 
 /** A loss: the labels that it wants, and the graph that it adds. */
 export interface Loss {
@@ -8,8 +8,12 @@ export interface Loss {
   readonly labels: (predictions: Shape) => { readonly dtype: DataType; readonly shape: Shape };
   /** The shape of the terms, and so of weights that a caller adds. */
   readonly terms: (predictions: Shape) => Shape;
+  /** Columns of the data that it reads beside the labels, by name. They become inputs of these names. */
+  readonly columns?: (predictions: Shape) => Readonly<Record<string, LossColumn>>;
   readonly build: (graph: GraphBuilder, inputs: LossInputs) => LossTerms;
 }
+
+export type LossColumn = Required<Pick<TensorType, 'dtype' | 'shape'>>;
 
 export interface LossInputs {
   readonly predictions: Value;
