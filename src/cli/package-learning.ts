@@ -5,7 +5,7 @@ import { formsOf, TRAINABLE_TASKS, type TrainSettings } from '../train/index.ts'
 import { readExamples } from './examples.ts';
 import { openTaskData, type TaskDataOptions } from './task-data.ts';
 import type { Terminal } from './terminal.ts';
-import { type Splits, type TrainedCandidate, trainCandidate } from './train-candidate.ts';
+import { type Splits, type Teaching, type TrainedCandidate, trainCandidate } from './train-candidate.ts';
 import type { LearningChoices } from './train-plan.ts';
 
 /** What a model that takes the place of a package's learns from, and is measured on: by the package's own processing. */
@@ -77,6 +77,7 @@ export async function learnAgain(
     readonly runFolder: string;
     readonly settings: Partial<TrainSettings>;
     readonly resume?: boolean;
+    readonly teaching?: Teaching;
   },
   terminal: Terminal,
 ): Promise<TrainedCandidate> {

@@ -1,9 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LatheError, type Tensor } from '../base/index.ts';
-import { closeDataset, type TensorDataset } from '../data/index.ts';
-import type { Model } from '../graph/index.ts';
-import { mergeAdapters } from '../nn/index.ts';
+import { type Column, closeDataset, type TensorDataset, tensorDataset } from '../data/index.ts';
+import { liftConstants, type Model } from '../graph/index.ts';
+import { type Loss, mergeAdapters } from '../nn/index.ts';
 import type { EncodedExamples, Example } from '../pipeline/index.ts';
 import {
   DEFAULT_SETTINGS,
@@ -12,6 +12,7 @@ import {
   type TrainEvent,
   type TrainSettings,
   train,
+  trainableParameters,
   trainedModel,
 } from '../train/index.ts';
 import { metricName } from '../train/report/index.ts';
@@ -43,11 +44,22 @@ export interface TrainedCandidate {
   readonly tokensPerSecond: number;
 }
 
-interface RunOptions {
+/** What a model learns from beside the labels; validation does without. */
+export interface Teaching {
+  /** Columns with a row for each example of the train split. */
+  readonly columns?: Readonly<Record<string, Column>>;
+  /** What is learned, given the task's own loss. */
+  readonly loss: (own: Loss) => Loss;
+  /** Parameters of the training form that are of the loss, and not of the model. */
+  readonly parameters?: readonly string[];
+}
+
+export interface RunOptions {
   readonly runFolder: string;
   /** Those that the user gave. */
   readonly settings: Partial<TrainSettings>;
   readonly resume: boolean;
+  readonly teaching?: Teaching;
 }
 
 interface EncodedSplits {
@@ -81,7 +93,12 @@ export async function trainCandidate(
     });
     opened.push(encoded.dataset);
     const targets = task.targets(examples, encoded, labels, rowOf(split));
-    return { ...encoded, dataset: { ...encoded.dataset, columns: { ...encoded.dataset.columns, ...targets } } };
+    const taught = split === 'train' ? run.teaching?.columns : undefined;
+    if (taught !== undefined && encoded.dataset.size !== examples.length) {
+      throw new LatheError('unsupported', `${task.task.name}: a teacher's outputs are by example, and rows are not`);
+    }
+    const columns = { ...encoded.dataset.columns, ...targets, ...taught };
+    return { ...encoded, dataset: tensorDataset(columns) };
   };
   try {
     const encoded = { train: await encode('train'), validation: await encode('validation') };
@@ -115,14 +132,21 @@ async function trainEncoded(
     trainable === undefined || adapters !== undefined || batchSteps !== undefined
       ? whole
       : await onKeptFeatures(whole, trainable, name, terminal);
+  const { teaching } = run;
+  const model = training.forms.validationForm ?? training.forms.model;
+  const own = task.loss({ examples, labels, labelSmoothing, classWeights, augmentation });
+  const further = teaching?.parameters ?? [];
+  const learned =
+    trainable ?? (further.length > 0 ? trainableParameters(liftConstants(model).model, settings.freeze) : undefined);
   const events = train({
-    model: training.forms.validationForm ?? training.forms.model,
+    model,
     trainingForm: training.forms.trainingForm,
-    loss: task.loss({ examples, labels, labelSmoothing, classWeights, augmentation }),
+    loss: teaching === undefined ? own : teaching.loss(own),
+    ...(teaching && { validationLoss: own }),
     objective: task.objective(labels, positive),
     ...((task.predictions ?? output) !== undefined && { predictions: task.predictions ?? output! }),
     ...(batchSteps && { batchSteps }),
-    ...(trainable && { trainable }),
+    ...(learned && { trainable: [...learned, ...further] }),
     data: training.data,
     settings,
     folder: run.runFolder,
@@ -135,9 +159,9 @@ async function trainEncoded(
       hint: 'Repeat the command with --resume to go on.',
     });
   }
-  const model = await trainedModel(forms.model, run.runFolder);
+  const trained = await trainedModel(forms.model, run.runFolder);
   return {
-    model: adapters === undefined ? model : mergeAdapters(model, adapters, await bestTensors(run.runFolder)),
+    model: adapters === undefined ? trained : mergeAdapters(trained, adapters, await bestTensors(run.runFolder)),
     settings,
     runFolder: run.runFolder,
     stopped: end.reason,

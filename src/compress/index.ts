@@ -1,3 +1,5 @@
+export { type SoftTargets, softTargets } from './distill/soft-targets.ts';
+export { teacherOutputs } from './distill/teacher-outputs.ts';
 export { cut, type Removal } from './prune/cut.ts';
 export {
   type Dependencies,

@@ -14,8 +14,8 @@ import {
   type Loss,
   meanSquaredError,
   multiclassHinge,
-  softCrossEntropy,
   softBinaryCrossEntropy,
+  softCrossEntropy,
 } from '../../src/nn/index.ts';
 import { openSession, type Session } from '../../src/runtime/index.ts';
 
