@@ -14,7 +14,7 @@ import {
 } from '../../graph/index.ts';
 import { fromConfig, presetConfig } from '../../nn/index.ts';
 import { openSession, profileByOperator } from '../../runtime/index.ts';
-import { quantizeDynamic } from './dynamic.ts';
+import { type DynamicOptions, quantizeDynamic } from './dynamic.ts';
 
 function normal(seed: number, dims: readonly number[]): Tensor {
   const draw = random(seed);
@@ -121,22 +121,33 @@ const LINEAR: Readonly<Record<string, LinearCase>> = {
   },
 };
 
+const OPTIONS: readonly DynamicOptions[] = [
+  { activations: 'tensor' },
+  { activations: 'tensor', weightType: 'uint8' },
+  { activations: 'tensor', reduceRange: true },
+  { activations: 'tensor', perChannel: false },
+  { activations: 'row' },
+  { activations: 'row', weightType: 'uint8' },
+  { activations: 'row', reduceRange: true },
+];
+
 describe('dynamic quantization', () => {
   for (const [name, { x: dims, scale = 1, write }] of Object.entries(LINEAR)) {
-    for (const options of [{}, { weightType: 'uint8' }, { reduceRange: true }, { perChannel: false }] as const) {
+    for (const options of OPTIONS) {
       it(`of ${name} is as far from it as the scales allow: ${JSON.stringify(options)}`, async () => {
         const model = modelOf(dims, write);
         const { model: integers, quantized } = quantizeDynamic(model, { minimumElements: 0, ...options });
         check(integers);
         expect(quantized).toHaveLength(1);
-        expect(integers.graph.nodes.map(({ opType }) => opType)).toContain('MatMulInteger');
+        const types = integers.graph.nodes.map(({ opType }) => opType);
+        expect(types).toContain(options.activations === 'tensor' ? 'MatMulInteger' : 'QuantizeLinear');
         expect(integers.graph.initializers.has('w')).toBe(false);
         const x = normal(4, dims);
         const expected = evaluate(model, { x }).y!;
         const given = evaluate(integers, { x }).y!;
         expect(given.dims).toEqual(expected.dims);
         const bound = boundsOf(x, (input, output) => Number(weight.data[input * OUTPUTS + output]), INPUTS, OUTPUTS);
-        const looser = 'reduceRange' in options || 'perChannel' in options ? 3 : 1;
+        const looser = options.reduceRange || options.perChannel === false ? 3 : 1;
         const values = numbersOf(given);
         for (const [at, value] of numbersOf(expected).entries()) {
           const allowed = looser * scale * bound(Math.floor(at / OUTPUTS), at % OUTPUTS);
@@ -144,7 +155,7 @@ describe('dynamic quantization', () => {
         }
         expect(values).not.toEqual(numbersOf(expected));
         // The weights of 8 bits may saturate in ONNX Runtime where there is no VNNI: those of 7 never do.
-        if ('reduceRange' in options) {
+        if (options.reduceRange) {
           const onRuntime = float64Of(await run(integers, x));
           for (const [at, value] of values.entries()) expect(onRuntime[at]).toBeCloseTo(value, 4);
         }
@@ -152,12 +163,34 @@ describe('dynamic quantization', () => {
     }
   }
 
+  it('by row gives a row the same answer beside any other, by tensor it does not', async () => {
+    const model = modelOf(['n', INPUTS], (build, x) => build.matMul(x, build.initializer('w', weight)));
+    const two = normal(11, [2, INPUTS]);
+    const loud = (two.data as Float32Array).map((value, at) => (at < INPUTS ? value : 50 * value));
+    const alone = tensor('float32', [1, INPUTS], loud.slice(0, INPUTS));
+    for (const activations of ['row', 'tensor'] as const) {
+      const { model: integers } = quantizeDynamic(model, { minimumElements: 0, activations });
+      const beside = numbersOf(await run(integers, tensor('float32', [2, INPUTS], loud))).slice(0, OUTPUTS);
+      const equal = expect(beside);
+      const own = numbersOf(await run(integers, alone));
+      if (activations === 'row') equal.toEqual(own);
+      else equal.not.toEqual(own);
+    }
+  });
+
+  it('makes zeros of a row of zeros', async () => {
+    const model = modelOf([2, INPUTS], (build, x) => build.matMul(x, build.initializer('w', weight)));
+    const { model: integers } = quantizeDynamic(model, { minimumElements: 0 });
+    const y = await run(integers, tensor('float32', [2, INPUTS], new Float32Array(2 * INPUTS)));
+    expect(numbersOf(y).every((value) => value === 0)).toBe(true);
+  });
+
   it('quantizes a value that several products read once', () => {
     const model = modelOf([3, INPUTS], (build, x) => {
       const one = build.matMul(x, build.initializer('w', weight));
       return build.add(one, build.matMul(x, build.initializer('v', normal(9, [INPUTS, OUTPUTS]))));
     });
-    const { model: integers } = quantizeDynamic(model, { minimumElements: 0 });
+    const { model: integers } = quantizeDynamic(model, { minimumElements: 0, activations: 'tensor' });
     const types = integers.graph.nodes.map(({ opType }) => opType);
     expect(types.filter((type) => type === 'DynamicQuantizeLinear')).toHaveLength(1);
     expect(types.filter((type) => type === 'MatMulInteger')).toHaveLength(2);
@@ -223,10 +256,10 @@ describe('dynamic quantization', () => {
   });
 });
 
-describe('a BERT quantized dynamically', () => {
+describe.each(['tensor', 'row'] as const)('a BERT quantized dynamically, by %s', (activations) => {
   const config = presetConfig('bert-tiny', { vocabularySize: 2000, labels: ['ham', 'spam'] });
   const model = fromConfig(config, { seed: 7 });
-  const { model: integers, quantized } = quantizeDynamic(model);
+  const { model: integers, quantized } = quantizeDynamic(model, { activations });
   const ids = Array.from({ length: 32 }, (_, at) => (at * 379) % 2000);
   const feeds = {
     input_ids: tensorFrom('int64', ids, [2, 16]),
@@ -253,15 +286,18 @@ describe('a BERT quantized dynamically', () => {
     expect(integers.irVersion).toBe(8);
   });
 
-  it('is fused by ONNX Runtime: every integer product is one operator, with its bias', async () => {
+  it('is fused by ONNX Runtime: every integer product is one operator', async () => {
     const operators = await profileByOperator(integers, feeds, { threads: 1, runs: 1, warmup: 0 });
     const count = (opType: string): number => operators.find((row) => row.opType === opType)?.count ?? 0;
     expect(count('DynamicQuantizeMatMul') + count('MatMulIntegerToFloat')).toBe(13);
     expect(count('MatMulInteger')).toBe(0);
+    expect(count('DequantizeLinear')).toBe(0);
   });
 
   it('is written in the same bytes each time', () => {
-    expect(Buffer.from(encodeModel(quantizeDynamic(model).model)).equals(encodeModel(integers))).toBe(true);
+    expect(Buffer.from(encodeModel(quantizeDynamic(model, { activations }).model)).equals(encodeModel(integers))).toBe(
+      true,
+    );
   });
 
   it('says on ONNX Runtime nearly what the floats say', async () => {

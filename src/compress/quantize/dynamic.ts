@@ -1,8 +1,9 @@
-import { DATA_TYPES, type Tensor } from '../../base/index.ts';
+import { DATA_TYPES, type Tensor, tensorFrom } from '../../base/index.ts';
 import {
   convertOperatorSet,
   foldConstants,
   GraphBuilder,
+  int,
   liftConstants,
   type Model,
   type Node,
@@ -19,6 +20,11 @@ import { constantsOf, type LinearNode, linearNode, matrixOf, scaledConstant } fr
 const FLOAT32 = DATA_TYPES.float32.code;
 
 export interface DynamicOptions {
+  /**
+   * Whose range the scale of activations follows: of a whole tensor, so that an answer depends on its neighbours in a batch, or
+   * of each row by itself, so that it does not. Default row.
+   */
+  readonly activations?: 'row' | 'tensor';
   /** A scale for each output of a matrix, or one for all of it. Default true. */
   readonly perChannel?: boolean;
   /** Of weights. Default int8, which is faster; uint8 never saturates on processors without VNNI. */
@@ -43,20 +49,17 @@ export interface Quantized {
 }
 
 /**
- * Makes products with constant matrices integer ones: the activations are quantized to uint8 while the model runs, by the
- * least and largest of each tensor; the weights are int8 with a scale for each output. Tables that rows are gathered or
- * sliced from are stored as int8. No data is needed. The nodes are in the forms that ONNX Runtime fuses
- * (DynamicQuantizeMatMul, MatMulIntegerToFloat); everything else stays float32.
- *
- * An answer depends on its neighbours in a batch, as they share the range of a tensor. A model older than operator set 17
- * is raised to it. Nodes in subgraphs stay.
+ * Makes products with constant matrices integer ones: the activations are quantized to uint8 while the model runs; the weights
+ * are int8 with a scale for each output. Tables that rows are gathered or sliced from are stored as int8. No data is needed.
+ * The nodes are in the forms that ONNX Runtime fuses (MatMulIntegerToFloat, DynamicQuantizeMatMul); everything else stays
+ * float32. A model older than operator set 17 is raised to it. Nodes in subgraphs stay.
  */
 export function quantizeDynamic(given: Model, options: DynamicOptions = {}): Quantized {
   const { minimumElements = 4096, embeddings = 'rows', except = new Set() } = options;
   const model = prepared(given);
   const constant = constantsOf(model);
   const build = new GraphBuilder({ opset: opsetOf(model)!, extending: model.graph });
-  const activations = new Map<Value, readonly Value[]>();
+  const products: Products = { build, constant, activations: new Map(), options };
   const replaced = new Map<Node, readonly Node[]>();
   const quantized: string[] = [];
   const kept: { node: string; reason: string }[] = [];
@@ -65,7 +68,7 @@ export function quantizeDynamic(given: Model, options: DynamicOptions = {}): Qua
     const linear = linearNode(node, constant);
     const write =
       linear !== undefined
-        ? (): Value => integerProduct(build, linear, constant, activations, options)
+        ? (): Value => integerProduct(products, linear)
         : embeddings === 'float'
           ? undefined
           : integerRows(build, node, constant, embeddings);
@@ -93,37 +96,76 @@ function prepared(model: Model): Model {
   return foldConstants(lifted, { weights: true, maximumBytes: 0 }).model;
 }
 
-function integerProduct(
-  build: GraphBuilder,
-  linear: LinearNode,
-  constant: (name: string) => Tensor | undefined,
-  activations: Map<Value, readonly Value[]>,
-  { perChannel = true, weightType, reduceRange }: DynamicOptions,
-): Value {
-  const { x, weight, inputs, outputs, bias } = linear;
-  const { values, scales, zeroPoints } = integerWeights([inputs, outputs], matrixOf(linear, constant), {
+interface Products {
+  readonly build: GraphBuilder;
+  readonly constant: (name: string) => Tensor | undefined;
+  /** Activations as integers, by the value that they are of: products that read the same value share them. */
+  readonly activations: Map<Value, readonly Value[]>;
+  readonly options: DynamicOptions;
+}
+
+function integerProduct(products: Products, linear: LinearNode): Value {
+  const { build, constant, options } = products;
+  const { weight, inputs, outputs, bias } = linear;
+  const { perChannel = true, weightType, reduceRange, activations = 'row' } = options;
+  const integers = integerWeights([inputs, outputs], matrixOf(linear, constant), {
     axis: perChannel ? 1 : undefined,
     ...(weightType && { dtype: weightType }),
     ...(reduceRange !== undefined && { reduceRange }),
   });
-  let activation = activations.get(x);
-  if (activation === undefined) {
-    activation = build.node('DynamicQuantizeLinear', [x], { outputs: 3 });
-    activations.set(x, activation);
-  }
-  const [steps, scale, zeroPoint] = activation as [Value, Value, Value];
   const named = (value: Tensor, what: string): Value => build.constant(value, `${weight}_${what}`);
-  const weightScale = named(scales, 'scale');
-  const products = build.op('MatMulInteger', [
-    steps,
-    named(values, 'quantized'),
-    zeroPoint,
-    named(zeroPoints, 'zero_point'),
+  const form = activations === 'row' ? productOfRows : productOfTensor;
+  const y = form(products, linear.x, [
+    named(integers.values, 'quantized'),
+    named(integers.scales, 'scale'),
+    named(integers.zeroPoints, 'zero_point'),
   ]);
-  const y = build.mul(build.cast(products, FLOAT32), build.mul(scale, weightScale));
   if (bias === undefined) return y;
-  const constantBias = scaledConstant(constant(bias.name), bias.scale);
   if (bias.scale === 1) return build.add(y, bias.name);
+  const constantBias = scaledConstant(constant(bias.name), bias.scale);
   if (constantBias !== undefined) return build.add(y, named(constantBias, 'bias'));
   return build.add(y, build.mul(bias.name, build.scalar(bias.scale, 'float32')));
+}
+
+type Integers = readonly [values: Value, scale: Value, zeroPoint: Value];
+
+/** One scale for all of x, found by DynamicQuantizeLinear. */
+function productOfTensor(
+  { build, activations }: Products,
+  x: Value,
+  [weight, weightScale, weightZero]: Integers,
+): Value {
+  const [steps, scale, zeroPoint] = sharedBy(activations, x, () =>
+    build.node('DynamicQuantizeLinear', [x], { outputs: 3 }),
+  );
+  const sums = build.op('MatMulInteger', [steps, weight, zeroPoint, weightZero]);
+  return build.mul(build.cast(sums, FLOAT32), build.mul(scale!, weightScale));
+}
+
+/**
+ * Each row of x is divided by its largest element, so that one fixed scale fits all of them, and the product multiplied by it
+ * again. Between QuantizeLinear and DequantizeLinear ONNX Runtime makes it a product of integers.
+ */
+function productOfRows({ build, activations }: Products, x: Value, [weight, weightScale, weightZero]: Integers): Value {
+  const fixed = [build.scalar(1 / 127, 'float32'), build.constant(tensorFrom('uint8', 128))];
+  const [rows, largest] = sharedBy(activations, x, () => {
+    // A row of zeros is divided by something.
+    const size = build.op('Max', [build.reduceMax(build.op('Abs', [x]), [-1]), build.scalar(SMALLEST, 'float32')]);
+    const steps = build.op('QuantizeLinear', [build.div(x, size), ...fixed]);
+    return [build.op('DequantizeLinear', [steps, ...fixed]), size];
+  });
+  const matrix = build.op('DequantizeLinear', [weight, weightScale, weightZero], { axis: int(1) });
+  return build.mul(build.matMul(rows!, matrix), largest!);
+}
+
+const SMALLEST = 2 ** -100;
+
+function sharedBy(
+  activations: Map<Value, readonly Value[]>,
+  x: Value,
+  write: () => readonly Value[],
+): readonly Value[] {
+  const known = activations.get(x) ?? write();
+  activations.set(x, known);
+  return known;
 }
