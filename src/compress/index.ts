@@ -9,7 +9,8 @@ export {
   type Unit,
   type WeightSlice,
 } from './prune/dependencies.ts';
-export { type DynamicOptions, type Quantized, quantizeDynamic } from './quantize/dynamic.ts';
+export { type DynamicOptions, quantizeDynamic } from './quantize/dynamic.ts';
 export { type IntegerWeightOptions, type IntegerWeights, integerWeights } from './quantize/integer-weights.ts';
+export type { ProductOptions, Quantized } from './quantize/products.ts';
 export { type Choice, choose, meets, type Wanted } from './search/choose.ts';
 export { type Measured, paretoFront } from './search/pareto-front.ts';

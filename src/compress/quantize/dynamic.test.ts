@@ -294,6 +294,36 @@ describe.each(['tensor', 'row'] as const)('a BERT quantized dynamically, by %s',
     expect(count('DequantizeLinear')).toBe(0);
   });
 
+  it(`answers in ${activations === 'row' ? 'the same' : 'other'} bits alone than in a batch`, async () => {
+    const all = Array.from({ length: 7 * 16 }, (_, at) => (at * at * 379 + at) % 2000);
+    const logitsOf = async (from: number, to: number): Promise<readonly number[]> => {
+      const rows = all.slice(from * 16, to * 16);
+      const whole = (value?: number): Tensor =>
+        tensorFrom('int64', value === undefined ? rows : rows.map(() => value), [to - from, 16]);
+      const session = await openSession(integers, { threads: 1 });
+      const { logits: given } = await session.run({
+        input_ids: whole(),
+        attention_mask: whole(1),
+        token_type_ids: whole(0),
+      });
+      await session.close();
+      return numbersOf(given!);
+    };
+    const together = await logitsOf(0, 7);
+    for (const [from, to] of [
+      [0, 1],
+      [3, 4],
+      [6, 7],
+      [1, 3],
+      [2, 7],
+    ] as const) {
+      const answers = expect(await logitsOf(from, to));
+      const expected = together.slice(2 * from, 2 * to);
+      if (activations === 'row') answers.toEqual(expected);
+      else answers.not.toEqual(expected);
+    }
+  });
+
   it('is written in the same bytes each time', () => {
     expect(Buffer.from(encodeModel(quantizeDynamic(model, { activations }).model)).equals(encodeModel(integers))).toBe(
       true,
