@@ -21,6 +21,10 @@ export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
     summary: 'train candidates on the same data, and say which to take',
     load: () => import('./commands/select.ts'),
   },
+  quantize: {
+    summary: 'write a package with a model in fewer bits beside its own',
+    load: () => import('./commands/quantize.ts'),
+  },
   run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },
   gradient: { summary: 'write the gradient graph of an ONNX model', load: () => import('./commands/gradient.ts') },
   zoo: { summary: 'find models and bring them here', load: () => import('./commands/zoo.ts') },
