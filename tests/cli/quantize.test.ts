@@ -40,7 +40,7 @@ const quantize = (words: string): Promise<Answer> => answerOf(folder, ['quantize
 
 beforeAll(async () => {
   const words =
-    'train --data messages.csv --arch bert-tiny --epochs 4 --no-baseline --max-length 16 --out tiny --quiet';
+    'train --data messages.csv --arch bert-tiny --epochs 6 --no-baseline --max-length 16 --out tiny --quiet';
   const ended = await lathe(folder, words.split(' '));
   expect(ended.code, ended.stderr).toBe(0);
 });
@@ -54,6 +54,7 @@ describe('lathe quantize', () => {
     expect(answer.speed.map(({ batch }) => batch)).toEqual([1, 8]);
     expect(answer.speed.every(({ ratio }) => ratio > 0)).toBe(true);
     expect(answer.score!.metric).toBe('f1');
+    expect(answer.score!.source).toBeGreaterThan(0.8);
     expect(answer.score!.kept).toBeCloseTo(answer.score!.variant / answer.score!.source, 9);
     const { variants, metrics } = manifestOf('int8');
     expect(Object.keys(variants)).toEqual(['fp32', 'int8']);
