@@ -1,6 +1,8 @@
 export * from './attributes.ts';
+export { boundInputs, type DimensionValues } from './bound-inputs.ts';
 export * from './builder.ts';
 export { check, problems } from './check.ts';
+export { type GraphCosts, graphCosts, type NodeCost } from './costs.ts';
 export {
   broadcastShapes,
   equalDimensions,

@@ -15,6 +15,7 @@ import type {
 import { isKnownOperator } from './operators/names.ts';
 import type { InferredValue, ShapeContext } from './operators/shape-rule.ts';
 import { elementsOfStored } from './operators/shapes/constant.ts';
+import { integerProductRule } from './operators/shapes/integer-products.ts';
 import { SHAPE_RULES } from './operators/shapes.ts';
 import { formatType, unifyTypes } from './value-types.ts';
 
@@ -168,8 +169,8 @@ function inferNodes(nodes: readonly Node[], scope: Scope, run: Run): void {
 function inferNode(node: Node, scope: Scope, run: Run): readonly (InferredValue | undefined)[] {
   const definition = run.functions.definitionOf(node);
   if (definition !== undefined) return inferFunction(definition, node, scope, run);
-  if (!isKnownOperator(node)) return [];
-  return SHAPE_RULES[node.opType](contextOf(node, scope, run));
+  const rule = isKnownOperator(node) ? SHAPE_RULES[node.opType] : integerProductRule(node);
+  return rule?.(contextOf(node, scope, run)) ?? [];
 }
 
 function contextOf(node: Node, scope: Scope, run: Run): ShapeContext {
