@@ -10,12 +10,14 @@ import type { Terminal } from './terminal.ts';
 
 /** One of several packages that were measured on the same examples. */
 export interface ComparedPackage {
+  /** The folder, with the variant behind a colon where it is not fp32. */
   readonly package: string;
+  readonly variant: string;
   readonly report: TaskReport;
   readonly parameters: number;
   readonly bytes: number;
   /** Of one example at a time, its processing included. */
-  readonly latencyMs: { readonly p50: number; readonly p95: number };
+  readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number };
   /** The best package's metric minus this one's, on the same examples. */
   readonly behindBest?: BaselineComparison;
 }
@@ -29,7 +31,8 @@ export interface Comparison {
 }
 
 export interface ComparisonOptions {
-  readonly variant: string;
+  /** Of all packages, or one for each. */
+  readonly variant: string | readonly string[];
   /** Examples went through the packages' text steps already. */
   readonly prepared: boolean;
   /** Examples whose answers are timed, one by one. */
@@ -50,12 +53,16 @@ export async function comparePackages(
 ): Promise<Comparison> {
   refuseOthers(packages);
   const { positive } = packages[0]!.manifest;
+  const variants = packages.map((_, at) =>
+    typeof options.variant === 'string' ? options.variant : options.variant[at]!,
+  );
+  const names = packages.map(({ folder }, at) => nameOf(folder, variants[at]!));
   const evaluated: Evaluated[] = [];
   const pipelines: Pipeline[] = [];
   try {
-    for (const opened of packages) {
-      const progress = terminal.progress(`evaluating ${opened.folder}`);
-      const pipeline = await openPipeline(opened, { variant: options.variant });
+    for (const [at, opened] of packages.entries()) {
+      const progress = terminal.progress(`evaluating ${names[at]}`);
+      const pipeline = await openPipeline(opened, { variant: variants[at]! });
       pipelines.push(pipeline);
       evaluated.push(
         await evaluate(task, pipeline, examples, {
@@ -69,30 +76,42 @@ export async function comparePackages(
       progress.done();
     }
     const latencies = await timeAnswers(pipelines, examples.slice(0, options.timed), options.prepared, terminal);
-    return compared(task, packages, evaluated, latencies, options.variant);
+    const places = packages.map((opened, at) => ({ opened, name: names[at]!, variant: variants[at]! }));
+    return compared(task, places, evaluated, latencies);
   } finally {
     for (const pipeline of pipelines) await pipeline.close();
   }
 }
 
+/** What a variant of a package is called among others. */
+function nameOf(folder: string, variant: string): string {
+  return variant === 'fp32' ? folder : `${folder}:${variant}`;
+}
+
+interface Place {
+  readonly opened: Package;
+  readonly name: string;
+  readonly variant: string;
+}
+
 function compared(
   task: TrainableTask,
-  packages: readonly Package[],
+  places: readonly Place[],
   evaluated: readonly Evaluated[],
   latencies: readonly ComparedPackage['latencyMs'][],
-  variant: string,
 ): Comparison {
   const headlines = evaluated.map(({ report }) => headlineOf(report));
   const { metric, name } = headlines[0]!;
   const sign = isLowerBetter(metric) ? -1 : 1;
   const values = headlines.map(({ value }) => (Number.isFinite(value) ? sign * value : Number.NEGATIVE_INFINITY));
   const best = values.indexOf(Math.max(...values));
-  const measured = packages.map(({ folder, manifest }, at): ComparedPackage => {
-    const { parameters, bytes } = manifest.variants[variant]!;
+  const measured = places.map(({ opened, name: own, variant }, at): ComparedPackage => {
+    const { parameters, bytes } = opened.manifest.variants[variant]!;
     const behindBest = at === best ? undefined : task.compare?.(evaluated[best]!, evaluated[at]!, 0);
     const { report } = evaluated[at]!;
     return {
-      package: folder,
+      package: own,
+      variant,
       report,
       parameters,
       bytes,
@@ -114,8 +133,8 @@ function compared(
   return {
     metric,
     packages: measured,
-    best: packages[best]!.folder,
-    recommended: packages[recommended]!.folder,
+    best: places[best]!.name,
+    recommended: places[recommended]!.name,
     reason,
   };
 }
@@ -126,7 +145,7 @@ async function timeAnswers(
   examples: readonly Example[],
   prepared: boolean,
   terminal: Terminal,
-): Promise<{ readonly p50: number; readonly p95: number }[]> {
+): Promise<ComparedPackage['latencyMs'][]> {
   const progress = terminal.progress('timing answers');
   const answer = (pipeline: Pipeline, { label: _, ...example }: Example) =>
     pipeline.read([example as Example], { prepared, signal: terminal.signal });
@@ -146,7 +165,7 @@ async function timeAnswers(
   return times.map((own) => {
     own.sort((one, other) => one - other);
     const at = (share: number): number => own[Math.min(own.length - 1, Math.floor(share * own.length))]!;
-    return { p50: at(0.5), p95: at(0.95) };
+    return { p50: at(0.5), p95: at(0.95), p99: at(0.99) };
   });
 }
 

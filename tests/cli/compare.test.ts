@@ -1,6 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { readModel } from '../../src/graph/index.ts';
+import { openPackage, writeDerivedPackage } from '../../src/pipeline/index.ts';
 import { jsonOf, lathe, temporaryFolder, writeMessages } from './lathe.ts';
 
 // Some train models, on a machine that may be busy.
@@ -72,9 +74,24 @@ describe('lathe compare', () => {
     ['good --data new.csv', 2, /expected two packages or more, got 1/],
     ['good missing --data new.csv', 1, /"missing" is not a package/],
     ['good good --data new.csv --variant int8', 1, /has no variant "int8"/],
+    ['good good:q4 --data new.csv', 1, /has no variant "q4"/],
   ])('%s: %i', async (words, code, message) => {
     const ended = await lathe(folder, ['compare', ...words.split(' ')]);
     expect([ended.code, ended.stderr]).toEqual([code, expect.stringMatching(message)]);
+  });
+
+  it('takes a variant with each folder', async () => {
+    const source = await openPackage(join(folder, 'good'));
+    const model = await readModel(source.modelPath());
+    const step = { step: 'none', settings: {}, seed: 0, versions: {} };
+    await writeDerivedPackage(join(folder, 'both'), source, { variants: { fp16: { model, step } } });
+    const compared = jsonOf<Compared & { models: readonly Record<string, unknown>[] }>(
+      await run('compare both both:fp16 --data new.csv --timed 10 --json'),
+    );
+    expect(compared.packages.map((one) => one.package)).toEqual(['both', 'both:fp16']);
+    const [first, second] = compared.models;
+    expect(first).toMatchObject({ name: 'both', variant: 'fp32', latencyMs: { p99: expect.any(Number) } });
+    expect(second).toMatchObject({ name: 'both:fp16', variant: 'fp16', metrics: first!.metrics });
   });
 
   it('refuses packages without common answers', async () => {

@@ -11,9 +11,12 @@ const parameters = z.object({
   packages: z
     .array(z.string())
     .default([])
-    .meta({ description: 'folders of packages of one task', placeholder: 'DIR' }),
+    .meta({ description: 'folders of packages of one task, as DIR:VARIANT for another variant', placeholder: 'DIR' }),
   ...evaluationDataParameters,
-  variant: z.string().default('fp32').meta({ description: 'variant of the models', placeholder: 'NAME' }),
+  variant: z
+    .string()
+    .default('fp32')
+    .meta({ description: 'variant of the models, where none is named with the folder', placeholder: 'NAME' }),
   timed: z.int().min(10).default(100).meta({ description: 'examples whose answers are timed, one by one' }),
 });
 
@@ -26,17 +29,23 @@ export default defineCommand({
   positional: ['packages'],
   examples: [
     ['lathe compare models/mini models/linear --data mails/', 'on the test split of prepared data'],
+    ['lathe compare models/spam models/spam:int8 --data mails/', 'what 8 bits cost and gain'],
     ['lathe compare models/* --data new.csv --json', 'on all rows of a file, as JSON for programs'],
   ],
-  files: ({ packages, data }) => ({ reads: [...packages, data], writes: [] }),
-  async run({ packages: folders, data, variant, timed, ...given }, terminal) {
+  files: ({ packages, data }) => ({
+    reads: [...packages.map((named) => splitVariant(named).folder), data],
+    writes: [],
+  }),
+  async run({ packages: named, data, variant, timed, ...given }, terminal) {
+    const folders = named.map((one) => splitVariant(one));
     if (folders.length < 2) {
       throw new LatheError('usage', `compare: expected two packages or more, got ${folders.length}`, {
         hint: 'lathe evaluate measures one.',
       });
     }
-    const packages = await Promise.all(folders.map(openPackage));
-    for (const opened of packages) opened.modelPath(variant);
+    const packages = await Promise.all(folders.map(({ folder }) => openPackage(folder)));
+    const variants = folders.map((one) => one.variant ?? variant);
+    for (const [at, opened] of packages.entries()) opened.modelPath(variants[at]);
     const { manifest } = packages[0]!;
     const rows = await openEvaluationData(manifest, data, given, terminal);
     const { prepared, where } = rows;
@@ -44,7 +53,7 @@ export default defineCommand({
       TRAINABLE_TASKS[manifest.task],
       packages,
       rows.examples,
-      { variant, prepared, timed, where },
+      { variant: variants, prepared, timed, where },
       terminal,
     );
     terminal.say(`\nOn ${rows.examples.length} examples (${rows.split}):`);
@@ -56,6 +65,22 @@ export default defineCommand({
       variant,
       ...comparison,
       packages: comparison.packages.map(({ report, ...rest }) => ({ ...rest, ...evaluationJson(report, rows.hash) })),
+      models: comparison.packages.map(
+        ({ package: name, variant: own, report, bytes, parameters: count, latencyMs }) => ({
+          name,
+          variant: own,
+          bytes,
+          parameters: count,
+          latencyMs,
+          metrics: report.metrics,
+        }),
+      ),
     };
   },
 });
+
+/** A folder with the variant behind its last colon, where one is named. The letter of a drive is no folder. */
+function splitVariant(named: string): { readonly folder: string; readonly variant?: string } {
+  const [, folder, variant] = /^(..+):(\w+)$/.exec(named) ?? [];
+  return folder === undefined ? { folder: named } : { folder, variant: variant! };
+}
