@@ -60,6 +60,7 @@ describe('examples', () => {
     const documents = new Set(EXAMPLES.map(({ document }) => document));
     expect([...documents].sort()).toEqual([
       'README.md',
+      'docs/compression.md',
       'docs/fine-tuning.md',
       'docs/graph.md',
       'docs/guide.md',

@@ -25,6 +25,7 @@ export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
     summary: 'write a package with a model in fewer bits beside its own',
     load: () => import('./commands/quantize.ts'),
   },
+  prune: { summary: 'make a model smaller by what matters least', load: () => import('./commands/prune.ts') },
   run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },
   gradient: { summary: 'write the gradient graph of an ONNX model', load: () => import('./commands/gradient.ts') },
   zoo: { summary: 'find models and bring them here', load: () => import('./commands/zoo.ts') },

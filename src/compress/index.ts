@@ -1,5 +1,6 @@
 export { type SoftTargets, softTargets } from './distill/soft-targets.ts';
 export { teacherOutputs } from './distill/teacher-outputs.ts';
+export { type ChooseOptions, chooseUnits } from './prune/choose.ts';
 export { cut, type Removal } from './prune/cut.ts';
 export {
   type Dependencies,
@@ -9,6 +10,16 @@ export {
   type Unit,
   type WeightSlice,
 } from './prune/dependencies.ts';
+export {
+  IMPORTANCES,
+  type Importance,
+  type ImportanceData,
+  importanceOf,
+  needsData,
+  type Scores,
+} from './prune/importance.ts';
+export { cutTo, type Reached } from './prune/reach.ts';
+export { type Speed, timeInTurns } from './prune/speed.ts';
 export { type DynamicOptions, quantizeDynamic } from './quantize/dynamic.ts';
 export { type IntegerWeightOptions, type IntegerWeights, integerWeights } from './quantize/integer-weights.ts';
 export type { ProductOptions, Quantized } from './quantize/products.ts';
