@@ -66,6 +66,9 @@ export interface Reading {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** A tokenizer, and the files that it is made of. */
+export type Vocabulary = Pick<Reading, 'tokenizer' | 'files'>;
+
 export interface CandidateOptions {
   readonly task: TrainableTask;
   readonly labels: readonly string[];
@@ -90,6 +93,8 @@ export interface CandidateOptions {
   readonly freezeBatchNorm?: boolean;
   /** Only the head of a start is trained. */
   readonly freezeBackbone?: boolean;
+  /** A vocabulary to take in place of one that is learned from the texts. */
+  readonly vocabulary?: Vocabulary | undefined;
   /** For the linear model: to read no more of a text than a transformer does. */
   readonly reading?: Reading;
   readonly onProgress?: (done: number, total: number) => void;
@@ -210,16 +215,8 @@ function fineTuningRate(hidden: number): number {
 }
 
 function transformerCandidate(name: Preset, options: CandidateOptions): Candidate {
-  const { task, labels, texts, maxLength, vocabularySize, lowercase, dropout, seed, settings } = options;
-  const files = trainWordPiece(texts.flat(), {
-    vocabularySize,
-    lowercase,
-    maxLength: Math.max(512, maxLength),
-    onProgress: (progress) => {
-      if (progress.step === 'merge') options.onProgress?.(progress.tokens, progress.target);
-    },
-  });
-  const tokenizer = loadTokenizer(files.tokenizer, files.config);
+  const { task, labels, maxLength, dropout, seed, settings } = options;
+  const { tokenizer, files } = options.vocabulary ?? learnVocabulary(options);
   const config = presetConfig(name, {
     vocabularySize: tokenizer.vocabularySize,
     labels,
@@ -228,10 +225,7 @@ function transformerCandidate(name: Preset, options: CandidateOptions): Candidat
     dropout,
     maximumPositions: Math.max(512, maxLength),
   });
-  const tokenizerFiles = readingAtMost(
-    { [TOKENIZER_FILE]: JSON.stringify(files.tokenizer), [TOKENIZER_CONFIG_FILE]: jsonText(files.config) },
-    maxLength,
-  );
+  const tokenizerFiles = readingAtMost(files, maxLength);
   return {
     name,
     forms: task.transformer(config, { seed, ...(settings && { settings }) }),
@@ -239,6 +233,21 @@ function transformerCandidate(name: Preset, options: CandidateOptions): Candidat
     files: { 'config.json': jsonText(config), ...tokenizerFiles },
     defaults: { ...OF_TRANSFORMERS, learningRate: LEARNING_RATES[name] },
     reading: { tokenizer, maxLength, files: tokenizerFiles },
+  };
+}
+
+function learnVocabulary({ texts, vocabularySize, lowercase, maxLength, onProgress }: CandidateOptions): Vocabulary {
+  const files = trainWordPiece(texts.flat(), {
+    vocabularySize,
+    lowercase,
+    maxLength: Math.max(512, maxLength),
+    onProgress: (progress) => {
+      if (progress.step === 'merge') onProgress?.(progress.tokens, progress.target);
+    },
+  });
+  return {
+    tokenizer: loadTokenizer(files.tokenizer, files.config),
+    files: { [TOKENIZER_FILE]: JSON.stringify(files.tokenizer), [TOKENIZER_CONFIG_FILE]: jsonText(files.config) },
   };
 }
 

@@ -50,7 +50,7 @@ ${names.map((name) => `- ${name}`).join('\n')}
 
 # ${start === undefined ? `${plan.arch} for ` : ''}${labels.length > 0 ? labels.join(' / ') : task.name}
 
-Trained ${start === undefined ? 'from scratch' : `from \`${start}\``} with Lathe on ${facts.splits.train.toLocaleString('en')} ${noun} to ${task.summary}${reads}.
+Trained ${start === undefined ? 'from scratch' : `from \`${start}\``} with Lathe${taughtBy(plan)} on ${facts.splits.train.toLocaleString('en')} ${noun} to ${task.summary}${reads}.
 
 ## How good it is
 
@@ -65,4 +65,8 @@ ${baseline === undefined ? '' : `${row('linear (TF-IDF, logistic regression), sa
 It knows the kind of ${noun} that it was trained on and nothing else: measure it on your own (\`lathe evaluate\`) before you rely on it.
 Data: ${facts.rows.kept.toLocaleString('en')} rows kept of ${facts.rows.read.toLocaleString('en')}, content hash \`${facts.contentHash.slice(0, 16)}\`. Settings and lineage are in \`lathe.json\`.
 `;
+}
+
+function taughtBy({ distillation }: TrainPlan): string {
+  return distillation === undefined ? '' : `, taught by \`${distillation.source}\` (${distillation.method}),`;
 }

@@ -1,4 +1,5 @@
 import { LatheError } from '../base/index.ts';
+import type { PreparedDataset } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
 import { type Example, type FeatureExtractor, loadFeatures, type Manifest, type Package } from '../pipeline/index.ts';
 import { formsOf, TRAINABLE_TASKS, type TrainSettings } from '../train/index.ts';
@@ -19,26 +20,25 @@ export interface PackageLearning extends LearningChoices {
 
 /**
  * Opens data for a package as it was trained: its columns, its labels, and, of a file, the same rows in each split. Throws
- * 'usage' for data with labels that the package does not know, and 'invalid-data' for a split without rows.
+ * 'usage' for data with labels that the package does not know.
  */
-export async function openPackageLearning(
+export async function openPackageData(
   source: Package,
   data: string,
   given: TaskDataOptions,
   terminal: Terminal,
-): Promise<PackageLearning> {
-  const { task: name, labels, positive, pipeline, columns, lineage } = source.manifest;
-  const task = TRAINABLE_TASKS[name];
+): Promise<PreparedDataset> {
+  const { task: name, labels, columns, lineage } = source.manifest;
+  const { task } = TRAINABLE_TASKS[name];
   const progress = terminal.progress(`reading ${data}`);
   const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const dataset = await openTaskData(
     data,
-    task.task,
+    task,
     { ...columns, ...named },
     { seed: lineage.seed, signal: terminal.signal },
   );
-  const labelled = task.task.target !== 'none';
-  const unknown = labelled ? dataset.facts.labels.filter((label) => !labels.includes(label)) : [];
+  const unknown = task.target === 'none' ? [] : dataset.facts.labels.filter((label) => !labels.includes(label));
   if (unknown.length > 0) {
     throw new LatheError(
       'usage',
@@ -48,9 +48,23 @@ export async function openPackageLearning(
       },
     );
   }
+  progress.done();
+  return dataset;
+}
+
+/** Opens what a package learned from, by `openPackageData`. Throws 'invalid-data' for a split without rows. */
+export async function openPackageLearning(
+  source: Package,
+  data: string,
+  given: TaskDataOptions,
+  terminal: Terminal,
+): Promise<PackageLearning> {
+  const { task: name, labels, positive, pipeline } = source.manifest;
+  const task = TRAINABLE_TASKS[name];
+  const dataset = await openPackageData(source, data, given, terminal);
+  const labelled = task.task.target !== 'none';
   const read = (split: keyof Splits): Promise<readonly Example[]> => readExamples(dataset, split, { labelled });
   const splits = { train: await read('train'), validation: await read('validation'), test: await read('test') };
-  progress.done();
   return {
     package: source,
     task,

@@ -24,6 +24,9 @@ export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
   quantize: {
     summary: 'write a package with a model in fewer bits beside its own',
     load: () => import('./commands/quantize.ts'),
+  distill: {
+    summary: 'train a small model to answer as a large one does',
+    load: () => import('./commands/distill.ts'),
   },
   prune: { summary: 'make a model smaller by what matters least', load: () => import('./commands/prune.ts') },
   run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },

@@ -1,6 +1,7 @@
 import type { Augmentation, PreparedDataset } from '../data/index.ts';
 import type { TrainableTask, TrainSettings } from '../train/index.ts';
 import type { ArchitectureName } from './candidate.ts';
+import type { DistillationPlan } from './distillation.ts';
 import type { LoraSettings } from './lora.ts';
 
 /** What a user wants trained: on what, from what, how, and where to. */
@@ -21,6 +22,8 @@ export interface TrainPlan {
   readonly freezeBackbone?: boolean;
   /** Only adapters and the head are trained. */
   readonly lora?: LoraSettings | undefined;
+  /** A trained model to learn from, beside the labels. */
+  readonly distillation?: DistillationPlan | undefined;
   readonly settings: Partial<TrainSettings>;
   readonly maxLength: number;
   /** Pixels of a side that a model of images from scratch sees. */

@@ -4,6 +4,7 @@ import { textSteps } from '../data/index.ts';
 import {
   type Example,
   type Manifest,
+  originOf,
   type Package,
   type PackageContents,
   type TaskName,
@@ -13,6 +14,7 @@ import { DEFAULT_SETTINGS } from '../train/index.ts';
 import type { BaselineComparison } from '../train/report/index.ts';
 import { hashOfAdapted, writeAdapter } from './adapter-folder.ts';
 import { type Candidate, makeCandidate } from './candidate.ts';
+import { prepareLesson } from './distillation.ts';
 import { type Evaluated, evaluateModel } from './evaluation.ts';
 import { readExamples, textsOf } from './examples.ts';
 import { imageFactsOf } from './image-candidate.ts';
@@ -39,7 +41,8 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
   const { task, dataset, runFolder } = asked;
   const { columns, target } = dataset.facts;
   const labelled = task.task.target !== 'none';
-  const labels = labelled ? dataset.facts.labels : [];
+  const { distillation } = asked;
+  const labels = !labelled ? [] : (distillation?.teacher.manifest.labels ?? dataset.facts.labels);
   const splits: Splits = {
     train: await readExamples(dataset, 'train', { labelled }),
     validation: await readExamples(dataset, 'validation', { labelled }),
@@ -86,6 +89,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
     lowercase: plan.lowercase,
     dropout: plan.dropout,
     settings: taskSettings,
+    ...(distillation && { vocabulary: distillation.vocabulary }),
     seed: plan.settings.seed ?? DEFAULT_SETTINGS.seed,
   };
   const made = makeCandidate(plan.arch, {
@@ -108,11 +112,12 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
   }
 
   const learned: Learning = { ...plan, positive, labels, taskSettings };
+  const lesson = distillation && (await prepareLesson(distillation, candidate, splits, learned, terminal));
   const trained = await trainCandidate(
-    candidate,
-    splits,
+    lesson?.candidate ?? candidate,
+    lesson?.splits ?? splits,
     learned,
-    { runFolder, settings: plan.settings, resume: plan.resume },
+    { runFolder, settings: plan.settings, resume: plan.resume, ...(lesson && { teaching: lesson.teaching }) },
     terminal,
   );
   const pipelineSpec = pipelineOf(learned, candidate);
@@ -167,12 +172,13 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
         },
       ],
       lineage: {
-        step: 'train',
+        step: distillation === undefined ? 'train' : 'distill',
         settings: settingsRecord(plan, settings),
         seed: settings.seed,
         dataHash: dataset.facts.contentHash,
         versions: versions(),
         createdAt: new Date().toISOString(),
+        ...(distillation && { from: { teacher: originOf(distillation.teacher) } }),
       },
     },
     files: {

@@ -1,4 +1,5 @@
 export { type SoftTargets, softTargets } from './distill/soft-targets.ts';
+export { answersOf } from './distill/teacher-answers.ts';
 export { teacherOutputs } from './distill/teacher-outputs.ts';
 export { type ChooseOptions, chooseUnits } from './prune/choose.ts';
 export { cut, type Removal } from './prune/cut.ts';

@@ -21,6 +21,7 @@ export { POOLINGS, type Pooling } from './layers/pooling.ts';
 export { linearModel } from './linear-model.ts';
 export { attachLoss, type LossNames } from './losses/attach-loss.ts';
 export { binaryCrossEntropy } from './losses/binary-cross-entropy.ts';
+export { type ClassRelationsOptions, classRelations } from './losses/class-relations.ts';
 export { coSent } from './losses/cosent.ts';
 export { type CrossEntropyOptions, crossEntropy } from './losses/cross-entropy.ts';
 export { type Distillation, distillation, softBinaryCrossEntropy } from './losses/distillation.ts';

@@ -7,6 +7,7 @@ import {
   attachLoss,
   binaryCrossEntropy,
   binaryHinge,
+  classRelations,
   crossEntropy,
   distillation,
   huber,
@@ -29,6 +30,7 @@ const LOSSES: Readonly<Record<string, (options?: Readonly<Record<string, unknown
   multiclassHinge,
   klDivergence,
   softBinaryCrossEntropy,
+  classRelations,
   distillation: ({ alpha, temperature, classWeights } = {}) =>
     distillation(crossEntropy(classWeights === undefined ? {} : { classWeights: classWeights as readonly number[] }), {
       teacher: klDivergence({ temperature: temperature as number }),

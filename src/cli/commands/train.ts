@@ -14,6 +14,7 @@ import { refuseOtherFolder, TASK_NAMES, TASKS } from '../../pipeline/index.ts';
 import { TRAINABLE_TASKS, type TrainableTask, type TrainSettings } from '../../train/index.ts';
 import { ARCHITECTURES } from '../candidate.ts';
 import { defineCommand, kebab } from '../command.ts';
+import { commandLineOf } from '../command-line-of.ts';
 import { durationSchema } from '../duration.ts';
 import { parseLora } from '../lora.ts';
 import { pathsOf, recordedName } from '../start/model-files.ts';
@@ -239,7 +240,10 @@ export default defineCommand({
         out: given.out,
         runFolder,
         resume: given.resume,
-        command: commandOf(given.model === undefined ? given : { ...given, model: recordedName(given.model) }),
+        command: commandLineOf('train', parameters, {
+          ...given,
+          ...(given.model !== undefined && { model: recordedName(given.model) }),
+        }),
         settings: settingsOf(given),
       },
       terminal,
@@ -276,7 +280,13 @@ function refuseForTexts(given: Given, { task }: TrainableTask): void {
 }
 
 /** How images are changed at random. Features of a frozen part are kept only of images that stay the same. */
-function augmentationOf({ augment, flip, mixup, cutmix, freezeBackbone }: Given): Augmentation {
+export function augmentationOf({
+  augment,
+  flip,
+  mixup,
+  cutmix,
+  freezeBackbone,
+}: Pick<Given, 'augment' | 'flip'> & Partial<Pick<Given, 'mixup' | 'cutmix' | 'freezeBackbone'>>): Augmentation {
   const mixing = { ...(mixup !== undefined && { mixup }), ...(cutmix !== undefined && { cutmix }) };
   return {
     ...AUGMENTATIONS[augment ?? (freezeBackbone ? 'none' : 'light')],
@@ -311,8 +321,14 @@ const OWN_DEFAULTS = [
   'validationsPerEpoch',
 ] as const satisfies readonly (keyof Given & keyof TrainSettings)[];
 
+type LoopGiven = Pick<
+  Given,
+  (typeof OWN_DEFAULTS)[number] | 'freeze' | 'seed' | 'threads' | 'timeBudget' | 'weightDecay'
+> &
+  Partial<Pick<Given, 'arch' | 'model'>>;
+
 /** What the user set; what is left out keeps the architecture's own default. */
-function settingsOf(given: Given): Partial<TrainSettings> {
+export function settingsOf(given: LoopGiven): Partial<TrainSettings> {
   const { freeze, seed, threads, timeBudget, weightDecay, arch, model } = given;
   return {
     ...Object.fromEntries(OWN_DEFAULTS.filter((name) => given[name] !== undefined).map((name) => [name, given[name]])),
@@ -322,26 +338,4 @@ function settingsOf(given: Given): Partial<TrainSettings> {
     seed,
     threads,
   };
-}
-
-/** The command that repeats this run. */
-function commandOf(given: Given): string {
-  const flags = Object.entries(given).flatMap(([name, value]) => {
-    const flag = `--${kebab(name)}`;
-    const unset = parameters.shape[name as keyof Given].safeParse(undefined);
-    if (
-      value === undefined ||
-      name === 'resume' ||
-      (unset.success && JSON.stringify(unset.data) === JSON.stringify(value))
-    )
-      return [];
-    if (typeof value === 'boolean') return [value ? flag : flag.replace('--', '--no-')];
-    return [
-      flag,
-      ...(Array.isArray(value) ? value : [value]).map((item) =>
-        /^[\w./:-]+$/.test(String(item)) ? String(item) : JSON.stringify(String(item)),
-      ),
-    ];
-  });
-  return ['lathe train', ...flags].join(' ');
 }
