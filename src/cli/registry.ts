@@ -24,6 +24,7 @@ export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
   quantize: {
     summary: 'write a package with a model in fewer bits beside its own',
     load: () => import('./commands/quantize.ts'),
+  },
   distill: {
     summary: 'train a small model to answer as a large one does',
     load: () => import('./commands/distill.ts'),
