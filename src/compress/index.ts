@@ -22,7 +22,9 @@ export {
 export { cutTo, type Reached } from './prune/reach.ts';
 export { type Speed, timeInTurns } from './prune/speed.ts';
 export { type DynamicOptions, quantizeDynamic } from './quantize/dynamic.ts';
+export { inputMoments } from './quantize/input-moments.ts';
 export { type IntegerWeightOptions, type IntegerWeights, integerWeights } from './quantize/integer-weights.ts';
 export type { ProductOptions, Quantized } from './quantize/products.ts';
+export { quantizeWeights4, type Weights4Options } from './quantize/weights4.ts';
 export { type Choice, choose, meets, type Wanted } from './search/choose.ts';
 export { type Measured, paretoFront } from './search/pareto-front.ts';

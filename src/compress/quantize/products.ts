@@ -1,6 +1,7 @@
 import type { Tensor } from '../../base/index.ts';
 import {
   convertOperatorSet,
+  DEFAULT_OPSET,
   foldConstants,
   GraphBuilder,
   liftConstants,
@@ -42,11 +43,17 @@ export type WriteProduct = (
 
 /**
  * Writes every product with a constant matrix in another form (its bias is added behind), and tables that rows are taken
- * from as int8. A model older than operator set 17 is raised to it. Nodes in subgraphs stay.
+ * from as int8. A model older than operator set 17 is raised to it, or to the one that is needed; domains that are needed are
+ * imported. Nodes in subgraphs stay.
  */
-export function rewriteProducts(given: Model, options: ProductOptions, write: WriteProduct): Quantized {
+export function rewriteProducts(
+  given: Model,
+  options: ProductOptions,
+  write: WriteProduct,
+  needs: { readonly opset?: number; readonly domains?: readonly string[] } = {},
+): Quantized {
   const { minimumElements = 4096, embeddings = 'rows', except = new Set() } = options;
-  const model = prepared(given);
+  const model = prepared(given, needs.opset);
   const constant = constantsOf(model);
   const build = new GraphBuilder({ opset: opsetOf(model)!, extending: model.graph });
   const replaced = new Map<Node, readonly Node[]>();
@@ -55,13 +62,13 @@ export function rewriteProducts(given: Model, options: ProductOptions, write: Wr
   for (const node of model.graph.nodes) {
     const output = node.outputs[0]!;
     const linear = linearNode(node, constant);
-    const written =
+    const form =
       linear !== undefined
         ? (): Value => withBias(build, linear, constant, write(build, linear, constant))
         : embeddings === 'float'
           ? undefined
           : integerRows(build, node, constant, embeddings);
-    if (written === undefined) continue;
+    if (form === undefined) continue;
     const elements = constant(linear?.weight ?? node.inputs[0]!)!.data.length;
     if (except.has(output)) kept.push({ node: output, reason: 'it was named to be left' });
     else if (elements < minimumElements)
@@ -69,18 +76,22 @@ export function rewriteProducts(given: Model, options: ProductOptions, write: Wr
     else {
       replaced.set(
         node,
-        nodesGiving(build, node.outputs, () => [written()]),
+        nodesGiving(build, node.outputs, () => [form()]),
       );
       quantized.push(output);
     }
   }
   if (quantized.length === 0) return { model: given, changed: false, quantized, kept };
-  return { model: removeDeadNodes(replaceNodes(model, build, replaced)).model, changed: true, quantized, kept };
+  const written = removeDeadNodes(replaceNodes(model, build, replaced)).model;
+  const known = new Set(written.opsets.map(({ domain }) => domain));
+  const added = (needs.domains ?? []).filter((domain) => !known.has(domain));
+  const opsets = [...written.opsets, ...added.map((domain) => ({ domain, version: 1 }))];
+  return { model: { ...written, opsets }, changed: true, quantized, kept };
 }
 
 /** With weights in one place, whatever the exporter: as initializers, already transposed. */
-function prepared(model: Model): Model {
-  const lifted = liftConstants(convertOperatorSet(model).model).model;
+export function prepared(model: Model, opset = DEFAULT_OPSET): Model {
+  const lifted = liftConstants(convertOperatorSet(model, { to: opset }).model).model;
   // Nothing grows: integers that another quantized already stay integers.
   return foldConstants(lifted, { weights: true, maximumBytes: 0 }).model;
 }
