@@ -14,9 +14,10 @@ import {
   softTargets,
   teacherOutputs,
   timeInTurns,
+  withoutBranches,
 } from '../compress/index.ts';
 import { gatherBatch, lengthsOf, type TensorDataset } from '../data/index.ts';
-import type { Model } from '../graph/index.ts';
+import { graphCosts, type Model } from '../graph/index.ts';
 import { attachLoss, distillation } from '../nn/index.ts';
 import { type Example, pipelineOver, type TaskName } from '../pipeline/index.ts';
 import { openSession } from '../runtime/index.ts';
@@ -33,6 +34,12 @@ type CostOf = (model: Model, rounds?: number) => number | Promise<number>;
 export const PRUNE_TARGETS = {
   latency: (source: Model, inputs: Inputs): CostOf => {
     return async (model, rounds = 11) => (await timeInTurns([source, model], inputs, { rounds }))[1]!.ofFirst;
+  },
+  macs: (source: Model, inputs: Inputs): CostOf => {
+    const macsOf = (model: Model): number =>
+      inputs.reduce((sum, feeds) => sum + graphCosts(model, sizesOf(source, feeds)).macs, 0);
+    const all = macsOf(source);
+    return (model) => macsOf(model) / all;
   },
   parameters: (source: Model): CostOf => {
     const all = parametersOf(source);
@@ -52,10 +59,14 @@ export interface PruneSettings extends ChooseOptions {
   readonly epochs: number;
   readonly stepEpochs: number;
   readonly samples: number;
+  /** Residual branches that go as a whole before anything else is cut. */
+  readonly branches: number;
   /** How much of what is learned again is what the source says, and not the labels: 0 to 1. */
   readonly alpha: number;
   readonly learningRate?: number | undefined;
   readonly batchSize?: number | undefined;
+  /** Seconds of learning after each cut. */
+  readonly timeBudget?: number | undefined;
   readonly seed: number;
   readonly threads: number;
   readonly runFolder: string;
@@ -71,6 +82,8 @@ export interface PruneStep {
 export interface PrunedModel {
   readonly model: Model;
   readonly steps: readonly PruneStep[];
+  /** Branches that went as a whole. */
+  readonly removed: readonly string[];
   /** Of what the target asks for, the share that is left. */
   readonly reached: number;
   /** Of a few examples one at a time, in turns, on one thread. */
@@ -110,6 +123,15 @@ export async function pruneModel(
     learns && settings.alpha > 0 ? await teachingBy(source, learning, settings.alpha, terminal) : undefined;
   const done: PruneStep[] = [];
   let model = source;
+  let removed: readonly string[] = [];
+  if (settings.branches > 0) {
+    const progress = terminal.progress('looking for branches that are not missed');
+    const data = await importanceData(learning, settings, (branches) => progress.update(branches, undefined));
+    const without = await withoutBranches(source, settings.branches, data);
+    ({ model } = without);
+    removed = without.removed.map(({ name }) => name);
+    progress.done(`removed ${removed.join(', ')}`);
+  }
   let unknownOperators: ReadonlyMap<string, number> = new Map();
   for (let step = 1; step <= steps; step++) {
     // Each round takes the same share of what is left.
@@ -153,6 +175,7 @@ export async function pruneModel(
   return {
     model,
     steps: done,
+    removed,
     reached: done.at(-1)!.share,
     milliseconds: after!.milliseconds / inputs.length,
     sourceMs: before!.milliseconds / inputs.length,
@@ -238,12 +261,13 @@ function learningSettingsOf(
 ): Partial<TrainSettings> {
   const trained = manifest.lineage.settings.learningRate;
   const learningRate = settings.learningRate ?? (typeof trained === 'number' ? trained : undefined);
-  const { batchSize, seed, threads } = settings;
+  const { batchSize, seed, threads, timeBudget } = settings;
   return {
     seed,
     threads,
     ...(learningRate !== undefined && { learningRate }),
     ...(batchSize !== undefined && { batchSize }),
+    ...(timeBudget !== undefined && { timeBudgetSeconds: timeBudget }),
   };
 }
 
@@ -252,6 +276,19 @@ function nothingToCut(pinned: readonly { readonly tensor: string; readonly why: 
   return new LatheError('unsupported', 'nothing of this model can be cut', {
     ...(example && { hint: `Of "${example.tensor}", for example: ${example.why.join('; ')}.` }),
   });
+}
+
+/** What inputs of a model say of the dimensions that it leaves open. */
+function sizesOf({ graph }: Model, feeds: Readonly<Record<string, Tensor>>): Record<string, number> {
+  const sizes: Record<string, number> = {};
+  for (const { name, type } of graph.inputs) {
+    if (type?.kind !== 'tensor') continue;
+    for (const [axis, dim] of (type.shape ?? []).entries()) {
+      const size = feeds[name]?.dims[axis];
+      if (typeof dim !== 'number' && size !== undefined) sizes[dim ?? `${name}[${axis}]`] = size;
+    }
+  }
+  return sizes;
 }
 
 function parametersOf({ graph }: Model): number {

@@ -1,6 +1,13 @@
 export { type SoftTargets, softTargets } from './distill/soft-targets.ts';
 export { answersOf } from './distill/teacher-answers.ts';
 export { teacherOutputs } from './distill/teacher-outputs.ts';
+export {
+  lossesWithout,
+  type ResidualBranch,
+  residualBranches,
+  withoutBranch,
+  withoutBranches,
+} from './prune/branches.ts';
 export { type ChooseOptions, chooseUnits } from './prune/choose.ts';
 export { cut, type Removal } from './prune/cut.ts';
 export {
@@ -19,6 +26,7 @@ export {
   needsData,
   type Scores,
 } from './prune/importance.ts';
+export { type Masked, type MaskOptions, maskWeights } from './prune/masks.ts';
 export { cutTo, type Reached } from './prune/reach.ts';
 export { type Speed, timeInTurns } from './prune/speed.ts';
 export { type DynamicOptions, quantizeDynamic } from './quantize/dynamic.ts';

@@ -44,6 +44,16 @@ it('makes a smaller package that is as good, and tells what it came from', async
   expect((await lathe(folder, ['predict', 'small', 'prize winner cash'])).stdout).toContain('spam');
 });
 
+it('removes whole branches, and counts products', async () => {
+  const answer = await answerOf<Answer & { readonly branches: readonly string[] }>(
+    folder,
+    prune('macs=0.6', '--branches 1 --steps 1 --epochs 2 --learning-rate 1e-3 --importance wanda --out shorter'),
+  );
+  expect(answer.branches.length).toBe(1);
+  expect(answer.reached).toBeLessThanOrEqual(0.6);
+  expect(answer.metrics.accuracy).toBeGreaterThan(0.9);
+});
+
 it('says how close it came to a target that cannot be met, and writes nothing', async () => {
   const { code, stderr } = await lathe(folder, prune('parameters=0.2', '--importance magnitude --steps 1 --out none'));
   expect(code).toBe(1);
@@ -56,5 +66,5 @@ it('says how close it came to a target that cannot be met, and writes nothing', 
 it('refuses a target that is none', async () => {
   const { code, stderr } = await lathe(folder, prune('speed=2'));
   expect(code).toBe(2);
-  expect(stderr).toContain('--target: expected latency or parameters=SHARE');
+  expect(stderr).toContain('--target: expected latency or macs or parameters=SHARE');
 });

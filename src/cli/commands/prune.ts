@@ -7,6 +7,7 @@ import { openPackage, originOf, refuseOtherFolder, writeDerivedPackage } from '.
 import { headlineOf } from '../../train/report/index.ts';
 import { formatBytes } from '../../zoo/index.ts';
 import { defineCommand } from '../command.ts';
+import { durationSchema } from '../duration.ts';
 import { evaluateModel } from '../evaluation.ts';
 import { openPackageLearning } from '../package-learning.ts';
 import { PRUNE_TARGETS, type PruneTarget, pruneModel } from '../prune-model.ts';
@@ -39,6 +40,9 @@ const parameters = z.object({
     .boolean()
     .default(false)
     .meta({ description: 'cut the width of transformers too, which layer normalization is computed over' }),
+  branches: z.int().min(0).default(0).meta({
+    description: 'blocks with a shortcut past them (halves of transformer layers) that go as a whole, before the rest',
+  }),
   steps: z.int().min(1).max(20).default(2).meta({ description: 'rounds of cutting and learning again' }),
   epochs: z.int().min(0).default(3).meta({ description: 'epochs of learning after the last cut; 0 for none' }),
   stepEpochs: z.int().min(0).default(1).meta({ description: 'epochs of learning after each cut before the last' }),
@@ -51,6 +55,10 @@ const parameters = z.object({
     .optional()
     .meta({ description: 'of learning again [default: as the package was trained]' }),
   batchSize: z.int().min(1).optional().meta({ description: 'examples a step of learning again [default: 32]' }),
+  timeBudget: durationSchema.optional().meta({
+    description: 'time for learning after each cut; the schedule is fitted to it',
+    placeholder: 'DURATION',
+  }),
   samples: z.int().min(1).default(256).meta({ description: 'examples of the train split that importance is seen on' }),
   run: z.string().optional().meta({ description: 'folder of the runs [default: runs/NAME]', placeholder: 'DIR' }),
   text: z.string().optional().meta({ description: 'column of the text [default: as trained]', placeholder: 'COLUMN' }),
@@ -103,6 +111,7 @@ export default defineCommand({
           multiple: given.multiple,
           least: given.least,
           widths: given.widths,
+          branches: given.branches,
           steps,
           epochs,
           stepEpochs: given.stepEpochs,
@@ -168,6 +177,7 @@ export default defineCommand({
       bytes: { before: of(source).bytes, after: of(written).bytes },
       milliseconds: { before: pruned.sourceMs, after: pruned.milliseconds, share: pruned.timeShare },
       steps: pruned.steps,
+      branches: pruned.removed,
       before: evaluationJson(before.report, learning.dataHash),
       ...evaluationJson(after.report, learning.dataHash),
       ...(comparison && { comparison }),
