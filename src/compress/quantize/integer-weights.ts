@@ -19,6 +19,8 @@ export interface IntegerWeightOptions {
    * larger ones off. Default false.
    */
   readonly reduceRange?: boolean;
+  /** The least that the scale of a place may be, where something else is stored by it too. */
+  readonly leastScale?: (place: number) => number;
 }
 
 /**
@@ -30,7 +32,7 @@ export function integerWeights(
   weights: Float32Array,
   options: IntegerWeightOptions = {},
 ): IntegerWeights {
-  const { axis, dtype = 'int8', reduceRange = false } = options;
+  const { axis, dtype = 'int8', reduceRange = false, leastScale = () => 0 } = options;
   const places = axis === undefined ? 1 : dims[axis]!;
   const stride = axis === undefined ? Math.max(1, sizeOf(dims)) : stridesOf(dims)[axis]!;
   const largest = new Float64Array(places);
@@ -40,7 +42,7 @@ export function integerWeights(
     if (size > largest[place]!) largest[place] = size;
   }
   const limit = reduceRange ? 64 : 127;
-  const scales = Float32Array.from(largest, (size) => scaleOf(size, limit));
+  const scales = Float32Array.from(largest, (size, place) => Math.max(scaleOf(size, limit), leastScale(place)));
   const zero = dtype === 'int8' ? 0 : 128;
   const values = dtype === 'int8' ? new Int8Array(weights.length) : new Uint8Array(weights.length);
   for (let index = 0; index < weights.length; index++) {
