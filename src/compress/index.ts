@@ -29,16 +29,15 @@ export {
 export { type Masked, type MaskOptions, maskWeights } from './prune/masks.ts';
 export { cutTo, type Reached } from './prune/reach.ts';
 export { type Speed, timeInTurns } from './prune/speed.ts';
-export { type DynamicOptions, quantizeDynamic } from './quantize/dynamic.ts';
-export { inputMoments } from './quantize/input-moments.ts';
 export { type CalibrationOptions, calibrate } from './quantize/calibrate.ts';
 export { type DynamicOptions, quantizeDynamic } from './quantize/dynamic.ts';
 export { foldIntoConvolutions } from './quantize/fold-into-convolutions.ts';
+export { inputMoments } from './quantize/input-moments.ts';
 export { type IntegerWeightOptions, type IntegerWeights, integerWeights } from './quantize/integer-weights.ts';
 export { OBSERVERS, type Observer, type Range } from './quantize/observers.ts';
 export { writePiecewise } from './quantize/piecewise-activations.ts';
 export type { ProductOptions, Quantized } from './quantize/products.ts';
-export { quantizeWeights4, type Weights4Options } from './quantize/weights4.ts';
 export { prepareStatic, quantizeStatic, type StaticOptions } from './quantize/static.ts';
+export { quantizeWeights4, type Weights4Options } from './quantize/weights4.ts';
 export { type Choice, choose, meets, type Wanted } from './search/choose.ts';
 export { type Measured, paretoFront } from './search/pareto-front.ts';
