@@ -1,3 +1,8 @@
+export { attentionDistance } from './distill/attention-distance.ts';
+export { channelDistance } from './distill/channel-distance.ts';
+export { cosineDistance, hiddenDistance, type StateProjection } from './distill/hidden-distance.ts';
+export { distillationGraph, type JointGraph, TEACHER_PREFIX, type TeacherValue } from './distill/joint-graph.ts';
+export { type Relation, relationDistance } from './distill/relation-distance.ts';
 export { type SoftTargets, softTargets } from './distill/soft-targets.ts';
 export { answersOf } from './distill/teacher-answers.ts';
 export { teacherOutputs } from './distill/teacher-outputs.ts';
@@ -8,6 +13,11 @@ export {
   withoutBranch,
   withoutBranches,
 } from './prune/branches.ts';
+  type AttentionLayer,
+  type Projection,
+  type TransformerValues,
+  transformerValues,
+} from './distill/transformer-values.ts';
 export { type ChooseOptions, chooseUnits } from './prune/choose.ts';
 export { cut, type Removal } from './prune/cut.ts';
 export {

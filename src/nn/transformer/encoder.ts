@@ -26,6 +26,11 @@ export interface EncoderOptions {
    * of these alone. The words of a vocabulary cost most of such a model, and few places are asked for in training.
    */
   readonly maskedPositions?: boolean;
+  /**
+   * For `sequence-classification`: the last layer gives the states of all tokens, of which the head reads the first, as in other
+   * implementations. The result is the same; what compares states with those of another model needs them. Default false.
+   */
+  readonly everyRow?: boolean;
   /** The training form has dropout, with its masks as inputs: see `dropoutMasks`. */
   readonly form?: Build['form'];
   /** Of the initialization; the same seed gives the same parameters. */
@@ -116,7 +121,9 @@ function encoder(type: ModelType, config: HuggingFaceConfig, options: EncoderOpt
 
   const { head = 'sequence-classification' } = options;
   const perSequence = head === 'sequence-classification';
-  const states = layers(build, embedded, architecture, settings, shapes, perSequence ? 'first' : 'all');
+  const everyRow = perSequence && options.everyRow === true;
+  const all = layers(build, embedded, architecture, settings, shapes, perSequence && !everyRow ? 'first' : 'all');
+  const states = everyRow ? firstStates(graph, all, shapes, settings.hidden) : all;
   if (head === 'none') return finish(graph, type, { last_hidden_state: [states, settings.hidden] }, shapes);
   if (head === 'masked-lm' && options.maskedPositions) {
     const masked = graph.gather(states, graph.input('masked_positions', 'int64', ['masked'])); // [masked, hidden]
@@ -154,6 +161,11 @@ function finish(
 /** [B · T, width] → [B, T, width], or [B · T, 1] → [B, T]. */
 function rowsOfSequences(graph: GraphBuilder, x: Value, { batch, sequence }: Shapes, width?: number): Value {
   return graph.reshape(x, graph.concat([batch, sequence, ...(width === undefined ? [] : [graph.int64s([width])])], 0));
+}
+
+/** [B · T, hidden] → [B, hidden]: the first token of each sequence. */
+function firstStates(graph: GraphBuilder, x: Value, shapes: Shapes, hidden: number): Value {
+  return graph.reshape(graph.slice(rowsOfSequences(graph, x, shapes, hidden), [0], [1], [1]), shapes.merged);
 }
 
 interface Shapes extends AttentionShapes {
@@ -299,10 +311,7 @@ function layer(
   const { graph } = build;
   const { hidden, heads, hiddenDropout, epsilon } = settings;
   const initialization = { normal: settings.initializerRange };
-  const first =
-    rows === 'first'
-      ? graph.reshape(graph.slice(rowsOfSequences(graph, x, shapes, hidden), [0], [1], [1]), shapes.merged) // [B, hidden]
-      : undefined;
+  const first = rows === 'first' ? firstStates(graph, x, shapes, hidden) : undefined;
   const count = rows === 'first' ? 'batch' : 'batch*sequence';
   const at = (name: string): string => `${prefix}.${name}`;
   const dropHidden = (value: Value, name: string | undefined): Value =>

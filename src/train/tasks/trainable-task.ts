@@ -33,7 +33,7 @@ export interface TrainableTask<Reading = unknown, Answer = unknown> {
   /** The graphs of a transformer for this task. */
   transformer(
     config: HuggingFaceConfig,
-    options: Pick<EncoderOptions, 'seed' | 'weights'> & { readonly settings?: TaskContext['settings'] },
+    options: Pick<EncoderOptions, 'seed' | 'weights' | 'everyRow'> & { readonly settings?: TaskContext['settings'] },
   ): Forms;
   /** Further files of a package, of the trained model and the task's settings. */
   files?(model: Model, settings: TaskContext['settings']): Readonly<Record<string, string>>;
