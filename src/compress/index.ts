@@ -7,17 +7,18 @@ export { type SoftTargets, softTargets } from './distill/soft-targets.ts';
 export { answersOf } from './distill/teacher-answers.ts';
 export { teacherOutputs } from './distill/teacher-outputs.ts';
 export {
+  type AttentionLayer,
+  type Projection,
+  type TransformerValues,
+  transformerValues,
+} from './distill/transformer-values.ts';
+export {
   lossesWithout,
   type ResidualBranch,
   residualBranches,
   withoutBranch,
   withoutBranches,
 } from './prune/branches.ts';
-  type AttentionLayer,
-  type Projection,
-  type TransformerValues,
-  transformerValues,
-} from './distill/transformer-values.ts';
 export { type ChooseOptions, chooseUnits } from './prune/choose.ts';
 export { cut, type Removal } from './prune/cut.ts';
 export {
