@@ -15,6 +15,7 @@ import {
   teacherOutputs,
   timeInTurns,
   withoutBranches,
+  withoutConstantUnits,
 } from '../compress/index.ts';
 import { gatherBatch, lengthsOf, type TensorDataset } from '../data/index.ts';
 import { graphCosts, type Model } from '../graph/index.ts';
@@ -59,6 +60,8 @@ export interface PruneSettings extends ChooseOptions {
   readonly epochs: number;
   readonly stepEpochs: number;
   readonly samples: number;
+  /** Whether units that give the same for all samples go first. */
+  readonly constants: boolean;
   /** Residual branches that go as a whole before anything else is cut. */
   readonly branches: number;
   /** How much of what is learned again is what the source says, and not the labels: 0 to 1. */
@@ -84,6 +87,8 @@ export interface PrunedModel {
   readonly steps: readonly PruneStep[];
   /** Branches that went as a whole. */
   readonly removed: readonly string[];
+  /** Units that went because they gave the same for all samples. */
+  readonly constants: number;
   /** Of what the target asks for, the share that is left. */
   readonly reached: number;
   /** Of a few examples one at a time, in turns, on one thread. */
@@ -132,6 +137,13 @@ export async function pruneModel(
     removed = without.removed.map(({ name }) => name);
     progress.done(`removed ${removed.join(', ')}`);
   }
+  let constants = 0;
+  if (settings.constants && readAsTheyStand(learning)) {
+    const progress = terminal.progress('looking for units that never change');
+    const without = await withoutConstantUnits(model, await importanceData(learning, settings, () => {}));
+    ({ model, units: constants } = without);
+    progress.done(`${constants} units never change (${without.zeros} of them are always zero): removed`);
+  }
   let unknownOperators: ReadonlyMap<string, number> = new Map();
   for (let step = 1; step <= steps; step++) {
     // Each round takes the same share of what is left.
@@ -176,6 +188,7 @@ export async function pruneModel(
     model,
     steps: done,
     removed,
+    constants,
     reached: done.at(-1)!.share,
     milliseconds: after!.milliseconds / inputs.length,
     sourceMs: before!.milliseconds / inputs.length,
@@ -308,13 +321,18 @@ async function encoded(
   return { ...made.dataset, columns: { ...made.dataset.columns, ...targets } };
 }
 
+/** Whether examples are inputs as they stand: some tasks make other inputs of them in each epoch. */
+function readAsTheyStand(learning: PackageLearning): boolean {
+  return (learning.task.batchSteps?.(learning.features, learning) ?? []).length === 0;
+}
+
 async function importanceData(
   learning: PackageLearning,
   { samples, seed, threads, importance }: PruneSettings,
   onProgress: (done: number, all: number) => void,
 ): Promise<ImportanceData> {
   const { task, labels, labelSmoothing, classWeights, splits } = learning;
-  if ((task.batchSteps?.(learning.features, learning) ?? []).length > 0) {
+  if (!readAsTheyStand(learning)) {
     throw new LatheError('unsupported', `importance "${importance}" cannot be seen for ${task.task.name}`, {
       hint: '--importance magnitude needs no data.',
     });

@@ -20,6 +20,7 @@ export {
   withoutBranches,
 } from './prune/branches.ts';
 export { type ChooseOptions, chooseUnits } from './prune/choose.ts';
+export { type WithoutConstants, withoutConstantUnits } from './prune/constant-units.ts';
 export { cut, type Removal } from './prune/cut.ts';
 export {
   type Dependencies,

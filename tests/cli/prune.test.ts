@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it, vi } from 'vitest';
 import { openPackage } from '../../src/pipeline/index.ts';
+import { writeDigits } from '../images/digits.ts';
 import { answerOf, lathe, temporaryFolder, writeMessages } from './lathe.ts';
 
 // It trains, on a machine that may be busy.
@@ -52,6 +53,18 @@ it('removes whole branches, and counts products', async () => {
   expect(answer.branches.length).toBe(1);
   expect(answer.reached).toBeLessThanOrEqual(0.6);
   expect(answer.metrics.accuracy).toBeGreaterThan(0.9);
+});
+
+it('does the same for images', async () => {
+  await writeDigits(join(folder, 'digits'), { each: 60, digits: [0, 1, 7] });
+  const words = 'train --data digits --epochs 8 --no-baseline --threads 1 --out images --quiet';
+  const ended = await lathe(folder, words.split(' '));
+  expect(ended.code, ended.stderr).toBe(0);
+  const more = 'prune images --data digits --out images-small --threads 1 --target macs=0.5 --steps 2 --epochs 6';
+  const answer = await answerOf<Answer>(folder, more.split(' '));
+  expect(answer.reached).toBeLessThanOrEqual(0.5);
+  expect(answer.metrics.accuracy).toBeGreaterThan(0.85);
+  await (await openPackage(join(folder, 'images-small'))).verify();
 });
 
 it('says how close it came to a target that cannot be met, and writes nothing', async () => {

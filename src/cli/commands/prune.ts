@@ -40,6 +40,9 @@ const parameters = z.object({
     .boolean()
     .default(false)
     .meta({ description: 'cut the width of transformers too, which layer normalization is computed over' }),
+  constants: z.boolean().default(true).meta({
+    description: 'keep units that give the same number for all samples: they go first otherwise',
+  }),
   branches: z.int().min(0).default(0).meta({
     description: 'blocks with a shortcut past them (halves of transformer layers) that go as a whole, before the rest',
   }),
@@ -111,6 +114,7 @@ export default defineCommand({
           multiple: given.multiple,
           least: given.least,
           widths: given.widths,
+          constants: given.constants,
           branches: given.branches,
           steps,
           epochs,
@@ -178,6 +182,7 @@ export default defineCommand({
       milliseconds: { before: pruned.sourceMs, after: pruned.milliseconds, share: pruned.timeShare },
       steps: pruned.steps,
       branches: pruned.removed,
+      constants: pruned.constants,
       before: evaluationJson(before.report, learning.dataHash),
       ...evaluationJson(after.report, learning.dataHash),
       ...(comparison && { comparison }),

@@ -1,8 +1,9 @@
 import { gradient } from '../../autodiff/index.ts';
 import { float64Of, LatheError, sizeOf, type Tensor } from '../../base/index.ts';
-import { intOf, type Model, type Node, tensorInfo, tensorOf } from '../../graph/index.ts';
+import { intOf, type Model, tensorInfo, tensorOf } from '../../graph/index.ts';
 import { openSession } from '../../runtime/index.ts';
 import type { Dependencies, Unit, WeightSlice } from './dependencies.ts';
+import { READERS, type Reader } from './readers.ts';
 
 /** What a unit is worth: a number a unit, a list a group, as in `dependencies.groups`. Higher is more important. */
 export type Scores = readonly Float64Array[];
@@ -185,19 +186,6 @@ async function byGradients(dependencies: Dependencies, data: ImportanceData, add
     await session.close();
   }
 }
-
-/** Where an operator reads values with a weight: the axis of each that is summed over. */
-interface Reader {
-  readonly weight: number;
-  readonly weightAxis: (node: Node, rank: number) => number;
-  readonly valueAxis: (rank: number) => number;
-}
-
-const READERS: Readonly<Record<string, Reader>> = {
-  Conv: { weight: 1, weightAxis: () => 1, valueAxis: () => 1 },
-  Gemm: { weight: 1, weightAxis: (node) => (intOf(node, 'transB', 0) === 1 ? 1 : 0), valueAxis: () => 1 },
-  MatMul: { weight: 1, weightAxis: (_, rank) => Math.max(0, rank - 2), valueAxis: (rank) => rank - 1 },
-};
 
 async function wanda(dependencies: Dependencies, given: ImportanceData | undefined): Promise<Scores> {
   const data = needed('wanda', given);
