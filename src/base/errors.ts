@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'not-found'
   | 'corrupt' // a package or checkpoint whose hash does not match
   | 'diverged' // a loss or a tensor that is no longer finite
+  | 'unmet' // a budget or a target that no result keeps
   | 'interrupted'
   | 'io'
   | 'network' // a server that cannot be reached, or does not answer as it should

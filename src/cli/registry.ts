@@ -30,6 +30,7 @@ export const COMMANDS: Readonly<Record<string, RegisteredCommand>> = {
     load: () => import('./commands/distill.ts'),
   },
   prune: { summary: 'make a model smaller by what matters least', load: () => import('./commands/prune.ts') },
+  compress: { summary: 'make a package small, and keep its score', load: () => import('./commands/compress.ts') },
   run: { summary: 'run the steps of a recipe file', load: () => import('./commands/run.ts') },
   gradient: { summary: 'write the gradient graph of an ONNX model', load: () => import('./commands/gradient.ts') },
   zoo: { summary: 'find models and bring them here', load: () => import('./commands/zoo.ts') },

@@ -19,7 +19,6 @@ import { DISTILLATION_METHODS, readUnlabeled } from '../distillation.ts';
 import { readExamples, rowOf } from '../examples.ts';
 import { openPackageData } from '../package-learning.ts';
 import { findModel, pathsOf } from '../start/model-files.ts';
-import { openTaskData } from '../task-data.ts';
 import type { Terminal } from '../terminal.ts';
 import { trainTask } from '../train-task.ts';
 import { evaluationJson, showUse } from '../trained-summary.ts';

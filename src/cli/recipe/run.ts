@@ -3,7 +3,7 @@ import type { Terminal } from '../terminal.ts';
 import { latheVersion } from '../versions.ts';
 import { asJson, goesOn, refuseMissing, sourcesOf, whyRun } from './changes.ts';
 import { type Fingerprint, fingerprint } from './fingerprint.ts';
-import { type Attempt, type Memory, type RememberedStep, recall, remember, withRecipe } from './memory.ts';
+import { type Attempt, type RememberedStep, recall, remember, withRecipe } from './memory.ts';
 import type { Recipe, Step } from './schema.ts';
 
 /** What became of a step in this run. */
@@ -49,15 +49,23 @@ export async function planRecipe(recipe: Recipe, path: string, force: boolean): 
   return planned;
 }
 
-/** Runs the steps whose result does not stand already. A step that ended well is remembered at once. */
+/**
+ * Runs the steps whose result does not stand already. A step that ended well is remembered at once. With `keepOthers`, steps of
+ * the same name that stand in other lists are not forgotten.
+ */
 export async function runRecipe(
   recipe: Recipe,
   path: string,
   force: boolean,
   terminal: Terminal,
+  { keepOthers = false }: { readonly keepOthers?: boolean } = {},
 ): Promise<StepOutcome[]> {
   refuseMissing(recipe.steps, path);
-  return withRecipe(recipe.name, terminal, () => runSteps(recipe, force, terminal));
+  return withRecipe(recipe.name, terminal, async () => {
+    const outcomes = await runSteps(recipe, force, terminal);
+    if (!keepOthers) await forgetOthers(recipe);
+    return outcomes;
+  });
 }
 
 async function runSteps(recipe: Recipe, force: boolean, terminal: Terminal): Promise<StepOutcome[]> {
@@ -102,7 +110,6 @@ async function runSteps(recipe: Recipe, force: boolean, terminal: Terminal): Pro
       hints: done.hints,
     });
   }
-  await forgetOthers(recipe, memory);
   return outcomes;
 }
 
@@ -171,7 +178,8 @@ async function fingerprints(
 }
 
 /** Steps that are no longer part of the recipe. */
-async function forgetOthers(recipe: Recipe, memory: Memory): Promise<void> {
+async function forgetOthers(recipe: Recipe): Promise<void> {
+  const memory = await recall(recipe.name);
   const ids = new Set(recipe.steps.map(({ id }) => id));
   const kept = Object.entries(memory.steps).filter(([id]) => ids.has(id));
   if (kept.length < Object.keys(memory.steps).length)

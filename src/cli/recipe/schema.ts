@@ -116,3 +116,16 @@ export async function parseRecipe(content: string, path: string): Promise<Recipe
   if (problems.length > 0) refuse();
   return { name: parsed.data.name, steps };
 }
+
+/** A step that a command makes of others, not a file. Throws LatheError('internal') where it is no step. */
+export async function stepOf(id: string, use: string, given: Readonly<Record<string, unknown>>): Promise<Step> {
+  const command = await findCommand(use);
+  if (command?.files === undefined) throw new LatheError('internal', `"${use}" cannot be a step`);
+  const checked = checkParameters(command, given);
+  if ('issues' in checked) {
+    const [{ path, message } = { path: [], message: 'wrong' }] = checked.issues;
+    throw new LatheError('internal', `step "${id}", ${path.join('.')}: ${message}`);
+  }
+  const { parameters } = checked;
+  return { id, use, command, parameters, files: command.files(parameters), line: 0 };
+}
