@@ -22,7 +22,7 @@ import { graphCosts, type Model } from '../graph/index.ts';
 import { attachLoss, distillation } from '../nn/index.ts';
 import { type Example, pipelineOver, type TaskName } from '../pipeline/index.ts';
 import { openSession } from '../runtime/index.ts';
-import type { TrainSettings } from '../train/index.ts';
+import { prepareModel, type TrainSettings } from '../train/index.ts';
 import { rowOf } from './examples.ts';
 import { learnAgain, type PackageLearning } from './package-learning.ts';
 import type { Terminal } from './terminal.ts';
@@ -127,12 +127,13 @@ export async function pruneModel(
   const teaching =
     learns && settings.alpha > 0 ? await teachingBy(source, learning, settings.alpha, terminal) : undefined;
   const done: PruneStep[] = [];
-  let model = source;
+  // What is to be trained again has to be in an operator set that gradients are written in.
+  let model = prepareModel(source);
   let removed: readonly string[] = [];
   if (settings.branches > 0) {
     const progress = terminal.progress('looking for branches that are not missed');
     const data = await importanceData(learning, settings, (branches) => progress.update(branches, undefined));
-    const without = await withoutBranches(source, settings.branches, data);
+    const without = await withoutBranches(model, settings.branches, data);
     ({ model } = without);
     removed = without.removed.map(({ name }) => name);
     progress.done(`removed ${removed.join(', ')}`);
