@@ -34,7 +34,9 @@ const parameters = z.object({
     .enum(['global', 'layer'])
     .default('global')
     .meta({ description: 'compare units of all layers, or take the same share of each' }),
-  multiple: z.int().min(1).default(1).meta({ description: 'what stays of a layer is a multiple of this' }),
+  multiple: z.int().min(1).default(8).meta({
+    description: 'what stays of channels and neurons is a multiple of this: others fall off the fast kernels',
+  }),
   least: z.number().min(0).max(1).default(0.1).meta({ description: 'the least share of a layer that stays' }),
   widths: z
     .boolean()

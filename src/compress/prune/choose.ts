@@ -9,7 +9,10 @@ export interface ChooseOptions {
    * matter little lose more. `layer`: every group loses the same share.
    */
   readonly scope?: 'global' | 'layer';
-  /** Kernels like round numbers: what stays of a group is a multiple of this where the group has more. Default 1. */
+  /**
+   * Kernels like round numbers: what stays of an axis is a multiple of this where it was one, or was longer. A head of 64
+   * columns is one already. Default 1.
+   */
   readonly multiple?: number;
   /** The least that stays of a group, as a share; one unit always does. Default 0.1. */
   readonly least?: number;
@@ -46,12 +49,20 @@ export function chooseUnits(
     const count = units.length;
     const atLeast = Math.max(1, Math.ceil(least * count));
     const wanted = Math.max(atLeast, count - (removed.get(index) ?? 0));
-    const kept = count > multiple ? Math.min(count, Math.ceil(wanted / multiple) * multiple) : wanted;
+    const step = stepOf(units, multiple);
+    const kept = Math.min(count, Math.ceil(wanted / step) * step);
     if (kept >= count) return [];
     const own = scores[index]!;
     const order = [...units.keys()].sort((a, b) => own[a]! - own[b]! || a - b);
     return [{ group: index, units: order.slice(0, count - kept).sort((a, b) => a - b) }];
   });
+}
+
+/** The number of units that makes a multiple of indices. */
+function stepOf(units: Group['units'], multiple: number): number {
+  const size = Math.max(...units[0]!.slices.map(({ indices }) => indices.length));
+  const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
+  return multiple / divisor(multiple, size);
 }
 
 function rowOf({ model }: Dependencies, { units }: Group, group: number, scores: Float64Array) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { random, sizeOf, type Tensor, tensorFrom } from '../../base/index.ts';
 import { evaluate, GraphBuilder, type Model, stored, tensorOf } from '../../graph/index.ts';
-import { attachLoss, meanSquaredError } from '../../nn/index.ts';
+import { attachLoss, bert, meanSquaredError, presetConfig } from '../../nn/index.ts';
 import { chooseUnits } from './choose.ts';
 import { dependenciesOf } from './dependencies.ts';
 import { type ImportanceData, importanceOf } from './importance.ts';
@@ -159,6 +159,18 @@ describe('the choice of units', () => {
     expect(
       chooseUnits(dependencies, scores, 1, { scope: 'layer', least: 0.5 }).map(({ units }) => units.length),
     ).toEqual([2, 1, 2]);
+  });
+
+  it('takes heads one by one, whose columns are round numbers already', () => {
+    const labels = ['a', 'b'];
+    const transformer = dependenciesOf(
+      bert(presetConfig('bert-tiny', { labels, vocabularySize: 20, maximumPositions: 8 })),
+    );
+    const none = transformer.groups.map(({ units }) => new Float64Array(units.length));
+    const chosen = chooseUnits(transformer, none, 0.51, { scope: 'layer', multiple: 8 });
+    const counts = chosen.map(({ group, units }) => `${units.length} of ${transformer.groups[group]!.units.length}`);
+    // Heads and neurons of two layers, and the pooler.
+    expect(counts.sort()).toEqual(['1 of 2', '1 of 2', '256 of 512', '256 of 512', '64 of 128']);
   });
 
   it('cuts until the cost is what was asked for, and no more', async () => {
