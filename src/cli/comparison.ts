@@ -62,7 +62,8 @@ export async function comparePackages(
   try {
     for (const [at, opened] of packages.entries()) {
       const progress = terminal.progress(`evaluating ${names[at]}`);
-      const pipeline = await openPipeline(opened, { variant: variants[at]! });
+      // Threads that wait in a loop would take the processor from the model whose turn is next.
+      const pipeline = await openPipeline(opened, { variant: variants[at]!, session: { spinning: false } });
       pipelines.push(pipeline);
       evaluated.push(
         await evaluate(task, pipeline, examples, {
