@@ -49,7 +49,8 @@ export { type IntegerWeightOptions, type IntegerWeights, integerWeights } from '
 export { OBSERVERS, type Observer, type Range } from './quantize/observers.ts';
 export { writePiecewise } from './quantize/piecewise-activations.ts';
 export type { ProductOptions, Quantized } from './quantize/products.ts';
-export { prepareStatic, quantizeStatic, type StaticOptions } from './quantize/static.ts';
+export { fewestLeft, type Sensitivity, sensitivityOf } from './quantize/sensitivity.ts';
+export { prepareStatic, quantizeStatic, type StaticallyQuantized, type StaticOptions } from './quantize/static.ts';
 export { quantizeWeights4, type Weights4Options } from './quantize/weights4.ts';
 export { type Choice, choose, meets, type Wanted } from './search/choose.ts';
 export { type Measured, paretoFront } from './search/pareto-front.ts';

@@ -63,6 +63,25 @@ describe('from a folder of images to a package that predicts', () => {
     expect(measured).toMatchObject({ task: trained.task, examples: trained.examples, metrics: trained.metrics });
   });
 
+  it('becomes a model of 8 bits with scales from its own images', async () => {
+    interface Quantized {
+      readonly variant: string;
+      readonly batchInvariant: boolean;
+      readonly bytes: { readonly source: number; readonly variant: number };
+      readonly score: { readonly kept: number };
+    }
+    const words = ['quantize', 'model', '--scheme', 'static', '--data', 'digits', '--budget', '0.9', '--out', 'int8'];
+    const quantized = await run<Quantized>(...words);
+    expect(quantized).toMatchObject({ variant: 'int8', batchInvariant: true });
+    expect(quantized.score.kept).toBeGreaterThanOrEqual(0.9);
+    expect(quantized.bytes.variant).toBeLessThan(quantized.bytes.source / 2.5);
+    const measured = await run('evaluate', 'int8', '--variant', 'int8', '--data', 'digits', '--split', 'test');
+    expect(measured.metrics.accuracy).toBeGreaterThan(0.85);
+    expect(await refused(...words.filter((word) => !['--data', 'digits', '--budget', '0.9'].includes(word)))).toMatch(
+      /--scheme static needs --data/,
+    );
+  }, 120_000);
+
   it('evaluation of a folder takes all of it, and writes a page', async () => {
     await writeDigits(join(folder, 'few'), { each: 5, digits: [1, 7] });
     const measured = await run('evaluate', 'model', '--data', 'few', '--out', 'evaluation');

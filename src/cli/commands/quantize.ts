@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LatheError } from '../../base/index.ts';
-import type { Quantized } from '../../compress/index.ts';
+import { OBSERVERS, type Observer, type Quantized } from '../../compress/index.ts';
 import { check, type Model, readModel } from '../../graph/index.ts';
 import { openPackage, writeDerivedPackage } from '../../pipeline/index.ts';
 import { formatBytes } from '../../zoo/index.ts';
@@ -18,7 +18,9 @@ import {
   type VariantScore,
   type VariantSpeed,
 } from '../quantization/measure-variant.ts';
-import { type QuantizationScheme, SCHEMES, type SchemeName } from '../quantization/schemes.ts';
+import { type QuantizationScheme, SCHEMES, type SchemeName, type SchemeOptions } from '../quantization/schemes.ts';
+import { batchesOf } from '../quantization/trial-feeds.ts';
+import { quantizeWithinBudget } from '../quantization/within-budget.ts';
 import type { Terminal } from '../terminal.ts';
 import { evaluationJson } from '../trained-summary.ts';
 import { versions } from '../versions.ts';
@@ -49,6 +51,11 @@ const parameters = z.object({
   activations: z.enum(['row', 'tensor']).default('row').meta({
     description: 'dynamic: whose range a scale follows; by tensor is faster, and answers depend on their batch',
   }),
+  observer: z
+    .enum(Object.keys(OBSERVERS) as [Observer, ...Observer[]])
+    .default('minMax')
+    .meta({ description: 'static: how a range follows from what calibration saw' }),
+  calibration: z.int().positive().default(128).meta({ description: 'static: training examples to calibrate on' }),
   reduceRange: z
     .boolean()
     .default(false)
@@ -86,7 +93,11 @@ export default defineCommand({
     const model = await readModel(source.modelPath());
     const learning =
       given.data === undefined ? undefined : await openPackageLearning(source, given.data, given, terminal);
-    const quantized = await scheme.quantize(model, { ...given, except: new Set() });
+    const options = await optionsOf(given, learning, terminal);
+    const { quantized, floats } =
+      learning === undefined || given.budget === undefined
+        ? { quantized: await scheme.quantize(model, { ...options, except: new Set() }), floats: [] }
+        : await quantizeWithinBudget(scheme, model, options, learning, given.budget, terminal);
     refuseUnchanged(quantized, given);
     check(quantized.model);
     const before = learning && (await scoreOf(model, learning, terminal));
@@ -97,7 +108,8 @@ export default defineCommand({
     const speed = await measureSpeed(model, quantized.model, manifest, given);
     const batchInvariant = await isBatchInvariant(quantized.model, await trialBatch(manifest, learning));
     progress.done();
-    const { scheme: name, activations, reduceRange } = given;
+    const { scheme: name, activations, reduceRange, observer, calibration } = given;
+    const own = name === 'static' ? { observer, calibration } : { activations };
     const written = await writeDerivedPackage(given.out, source, {
       variants: {
         [scheme.variant]: {
@@ -105,7 +117,7 @@ export default defineCommand({
           batchInvariant,
           step: {
             step: 'quantize',
-            settings: { scheme: name, activations, reduceRange, floats: quantized.kept.map(({ node }) => node) },
+            settings: { scheme: name, ...own, reduceRange, floats: quantized.kept.map(({ node }) => node) },
             seed: manifest.lineage.seed,
             ...(learning && { dataHash: learning.dataHash }),
             versions: versions(),
@@ -138,6 +150,7 @@ export default defineCommand({
       scheme: name,
       quantized: quantized.quantized.length,
       kept: quantized.kept,
+      ...(floats.length > 0 && { sensitive: floats }),
       bytes,
       speed,
       batchInvariant,
@@ -145,6 +158,32 @@ export default defineCommand({
     };
   },
 });
+
+/** The options of a scheme, with batches of training examples where there are data. */
+async function optionsOf(
+  { activations, reduceRange, observer, calibration, scheme }: Parameters,
+  learning: PackageLearning | undefined,
+  terminal: Terminal,
+): Promise<Omit<SchemeOptions, 'except'>> {
+  const common = { activations, reduceRange, observer, signal: terminal.signal };
+  if (learning === undefined || scheme !== 'static') return { ...common, calibration: undefined };
+  const { train } = learning.splits;
+  // Evenly from all of them, as the rows of a file may be in some order.
+  const count = Math.min(calibration, train.length);
+  const examples = Array.from({ length: count }, (_, index) => train[Math.floor((index * train.length) / count)]!);
+  const progress = terminal.progress('calibrating');
+  let isShown = true;
+  return {
+    ...common,
+    calibration: await batchesOf(learning, examples, 8),
+    // What is calibrated again for a few values more, while layers go back to floats, is part of that.
+    onProgress: (done, total) => {
+      if (isShown) progress.update(done, total);
+      if (isShown && done === total) progress.done();
+      isShown &&= done < total;
+    },
+  };
+}
 
 async function scoreOf(model: Model, learning: PackageLearning, terminal: Terminal): Promise<Evaluated> {
   const progress = terminal.progress('evaluating the source');

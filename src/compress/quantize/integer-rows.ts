@@ -1,6 +1,16 @@
 import { DATA_TYPES, numbersOf, type Tensor } from '../../base/index.ts';
-import { type GraphBuilder, intOf, type Node, type Value } from '../../graph/index.ts';
+import {
+  GraphBuilder,
+  intOf,
+  type Model,
+  type Node,
+  nodesGiving,
+  opsetOf,
+  replaceNodes,
+  type Value,
+} from '../../graph/index.ts';
 import { integerWeights } from './integer-weights.ts';
+import { constantsOf } from './linear-nodes.ts';
 
 /** A scale for each row of a table, or one for all of it. */
 export type EmbeddingForm = 'rows' | 'table';
@@ -42,4 +52,25 @@ function takesRows(node: Node, constant: (name: string) => Tensor | undefined): 
   if (node.opType !== 'Slice') return false;
   const axes = node.inputs[3] === undefined ? undefined : constant(node.inputs[3]);
   return axes !== undefined && numbersOf(axes).every((axis) => axis === 0) && axes.data.length === 1;
+}
+
+/** Writes the tables of a model that rows are taken from as integers, those of `minimumElements` or more. */
+export function withIntegerRows(
+  model: Model,
+  options: { readonly minimumElements: number; readonly except: ReadonlySet<string>; readonly form?: EmbeddingForm },
+): { readonly model: Model; readonly quantized: readonly string[] } {
+  const { minimumElements, except, form = 'rows' } = options;
+  const constant = constantsOf(model);
+  const build = new GraphBuilder({ opset: opsetOf(model)!, extending: model.graph });
+  const replaced = new Map<Node, readonly Node[]>();
+  for (const node of model.graph.nodes) {
+    const write = except.has(node.outputs[0]!) ? undefined : integerRows(build, node, constant, form);
+    if (write === undefined || constant(node.inputs[0]!)!.data.length < minimumElements) continue;
+    replaced.set(
+      node,
+      nodesGiving(build, node.outputs, () => [write()]),
+    );
+  }
+  const quantized = Array.from(replaced.keys(), ({ outputs }) => outputs[0]!);
+  return { model: quantized.length === 0 ? model : replaceNodes(model, build, replaced), quantized };
 }

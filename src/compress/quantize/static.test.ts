@@ -204,6 +204,8 @@ describe('a BERT with static scales', () => {
     check(integers);
     const found = await counts(integers, feeds);
     expect(found.QGemm).toBe(13);
+    // The tables of words and positions too.
+    expect(encodeModel(integers).length).toBeLessThan(encodeModel(model).length / 3.5);
   });
 });
 

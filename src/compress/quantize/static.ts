@@ -13,6 +13,7 @@ import {
 } from '../../graph/index.ts';
 import { type CalibrationOptions, calibrate } from './calibrate.ts';
 import { foldIntoConvolutions } from './fold-into-convolutions.ts';
+import { withIntegerRows } from './integer-rows.ts';
 import { integerWeights } from './integer-weights.ts';
 import { constantsOf, linearNode, matrixOf, scaledConstant } from './linear-nodes.ts';
 import type { Range } from './observers.ts';
@@ -31,8 +32,15 @@ export interface StaticOptions {
   readonly piecewise?: boolean;
   /** Weights of fewer elements stay floats. Default 0: between integers, floats cost more than they are worth. */
   readonly minimumElements?: number;
+  /** Ranges that are known already: these values are not looked at again. */
+  readonly ranges?: ReadonlyMap<string, Range>;
   /** Nodes to leave as they are, by their first output in `prepareStatic`. */
   readonly except?: ReadonlySet<string>;
+}
+
+export interface StaticallyQuantized extends Quantized {
+  /** What calibration found, for another run over the same data. */
+  readonly ranges: ReadonlyMap<string, Range>;
 }
 
 /** A model as static quantization takes it: weights in one place, with batch normalization folded into convolutions. */
@@ -55,21 +63,38 @@ export async function quantizeStatic(
   given: Model,
   batches: readonly Readonly<Record<string, Tensor>>[],
   options: StaticOptions & CalibrationOptions = {},
-): Promise<Quantized> {
+): Promise<StaticallyQuantized> {
   const { except = new Set<string>(), minimumElements = 0 } = options;
-  const model = prepareStatic(given, options);
+  const rows = withIntegerRows(prepareStatic(given, options), { minimumElements: SMALLEST_TABLE, except });
+  const { model } = rows;
   const constant = constantsOf(model);
   const plan = planStatic(model, constant, { except, minimumElements });
   const { kept } = plan;
-  if (plan.quantized.size === 0) return { model: given, changed: false, quantized: [], kept };
-  const ranges = await calibrate(model, plan.values, batches, options);
+  if (plan.quantized.size === 0) {
+    const changed = rows.quantized.length > 0;
+    const left = changed ? removeDeadNodes(model).model : given;
+    return { model: left, changed, quantized: rows.quantized, kept, ranges: new Map() };
+  }
+  const known = options.ranges ?? new Map<string, Range>();
+  const unknown = plan.values.filter((name) => !known.has(name));
+  const found = unknown.length === 0 ? [] : await calibrate(model, unknown, batches, options);
+  const ranges = new Map([...known, ...found]);
+  const planned = graphOrder(model, plan.quantized);
   const written = writeStatic(model, plan, ranges, constant, options);
   return {
     model: removeDeadNodes(written).model,
     changed: true,
-    quantized: Array.from(plan.quantized, ({ outputs }) => outputs[0]!),
+    quantized: [...rows.quantized, ...planned],
     kept,
+    ranges,
   };
+}
+
+/** Tables of fewer elements stay floats: they save nothing. */
+const SMALLEST_TABLE = 4096;
+
+function graphOrder({ graph }: Model, nodes: ReadonlySet<Node>): string[] {
+  return graph.nodes.flatMap((node) => (nodes.has(node) ? [node.outputs[0]!] : []));
 }
 
 interface Scale {
