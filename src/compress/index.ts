@@ -43,6 +43,7 @@ export { cutTo, type Reached } from './prune/reach.ts';
 export { type Speed, timeInTurns } from './prune/speed.ts';
 export { type CalibrationOptions, calibrate } from './quantize/calibrate.ts';
 export { type DynamicOptions, quantizeDynamic } from './quantize/dynamic.ts';
+export { exportQuantized, type FakeQuantizationOptions, withFakeQuantization } from './quantize/fake-quantization.ts';
 export { foldIntoConvolutions } from './quantize/fold-into-convolutions.ts';
 export { inputMoments } from './quantize/input-moments.ts';
 export { type IntegerWeightOptions, type IntegerWeights, integerWeights } from './quantize/integer-weights.ts';

@@ -34,7 +34,8 @@ export function trainableParameters(model: Model, freeze: readonly string[] = []
  * For each float32 initializer, in the order of the graph, whether it is a parameter: the weight or bias of a linear
  * layer, convolution or recurrent layer, a table of embeddings, scale and bias of a normalization, a slope of PRelu, or
  * what is added to or multiplies the output of one of these, of more than one element (or of one, over one channel).
- * Between initializer and operator there may be changes of layout. Scalars and what feeds other arithmetic are none.
+ * Between initializer and operator there may be changes of layout, and QuantizeLinear with DequantizeLinear, whose scale is
+ * a parameter where it is the exponential of an initializer. Scalars and what feeds other arithmetic are none.
  */
 export function trainability(model: Model): readonly Trainability[] {
   const { graph } = model;
@@ -78,6 +79,8 @@ type Role =
   | { readonly kind: 'computed'; readonly channels?: number }
   /** The difference from a mean, as the first half of a normalization that is written out. */
   | { readonly kind: 'centred' | 'root' }
+  /** The exponential of an initializer, which as the scale of QuantizeLinear is a parameter: a step size that is learned. */
+  | { readonly kind: 'exponential'; readonly name: string }
   /** Whole numbers (positions, shapes, masks), or floats made of them. */
   | { readonly kind: 'counted' };
 
@@ -123,6 +126,15 @@ function roleOf(walk: Walk, node: Node): Role | undefined {
         return { kind: 'rows', ...(first.dims && { columns: first.dims.at(-1)! }) };
       }
       return counted(first);
+    case 'Exp':
+      return first?.kind === 'constant' ? { kind: 'exponential', name: first.name } : undefined;
+    case 'QuantizeLinear':
+    case 'DequantizeLinear':
+      return throughSteps(walk, node, first);
+    case 'Min':
+    case 'Max':
+      // Cut off at limits.
+      return first?.kind === 'constant' ? first : undefined;
     case 'Add':
     case 'Mul':
       return shifted(walk, node);
@@ -175,6 +187,13 @@ function weighted(walk: Walk, node: Node): Role | undefined {
     } else if (role?.kind === 'rows' && index < 2) channels = role.columns;
   });
   return weighted ? { kind: 'computed', ...(channels !== undefined && { channels }) } : undefined;
+}
+
+/** Rounded to steps and back, floats are what they were. Integers that become floats are no parameters. */
+function throughSteps(walk: Walk, node: Node, first: Role | undefined): Role | undefined {
+  const scale = walk.roles.get(node.inputs[1]!);
+  if (scale?.kind === 'exponential') accept(walk, scale.name, node, 'logarithm of the step');
+  return counted(first) === undefined ? first : undefined;
 }
 
 /** Add and Mul of a computed value and a constant: a bias or a scale, unless it is one number for many channels. */
