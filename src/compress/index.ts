@@ -1,9 +1,19 @@
 export { attentionDistance } from './distill/attention-distance.ts';
 export { channelDistance } from './distill/channel-distance.ts';
 export { cosineDistance, hiddenDistance, type StateProjection } from './distill/hidden-distance.ts';
+export {
+  INNER_METHODS,
+  type InnerDistance,
+  type InnerMethod,
+  type InnerOptions,
+  innerDistance,
+  withDistance,
+  withoutDropout,
+} from './distill/inner-distance.ts';
 export { distillationGraph, type JointGraph, TEACHER_PREFIX, type TeacherValue } from './distill/joint-graph.ts';
 export { type Relation, relationDistance } from './distill/relation-distance.ts';
 export { type SoftTargets, softTargets } from './distill/soft-targets.ts';
+export { studentLayers } from './distill/student-layers.ts';
 export { answersOf } from './distill/teacher-answers.ts';
 export { teacherOutputs } from './distill/teacher-outputs.ts';
 export {

@@ -9,7 +9,7 @@ export {
 export type { ImageModelOptions } from './convolutional/resnet.ts';
 export { type DropoutMask, dropoutMasks, type MaskSource, maskSource } from './dropout-masks.ts';
 export { type HeadOptions, replaceHead } from './head.ts';
-export type { Initialization } from './initialization.ts';
+export { type Initialization, initialize } from './initialization.ts';
 export { type Activation, activation } from './layers/activation.ts';
 export { type AttentionShapes, selfAttention } from './layers/attention.ts';
 export { dropout } from './layers/dropout.ts';
