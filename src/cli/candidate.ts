@@ -93,6 +93,8 @@ export interface CandidateOptions {
   readonly freezeBatchNorm?: boolean;
   /** Only the head of a start is trained. */
   readonly freezeBackbone?: boolean;
+  /** The training form gives the states of all tokens in its last layer too: see `EncoderOptions`. */
+  readonly everyRow?: boolean;
   /** A vocabulary to take in place of one that is learned from the texts. */
   readonly vocabulary?: Vocabulary | undefined;
   /** For the linear model: to read no more of a text than a transformer does. */
@@ -153,7 +155,7 @@ export function startedCandidate(start: Start, options: CandidateOptions): Candi
 }
 
 function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): Candidate {
-  const { task, maxLength, dropout, seed, settings, freezeBackbone } = options;
+  const { task, maxLength, dropout, seed, settings, freezeBackbone, everyRow = false } = options;
   const { tokenizer } = start.reader;
   refuseLonger(start.source, start.reader.maxLength, maxLength);
   const files = readingAtMost(start.reader.files, maxLength);
@@ -161,7 +163,7 @@ function rebuiltCandidate(start: ArchitectureStart, options: CandidateOptions): 
   const { tokenTypes, hidden } = encoderSettings(config, modelTypeOf(config));
   return {
     name: start.source,
-    forms: task.transformer(config, { seed, weights: start.weights, ...(settings && { settings }) }),
+    forms: task.transformer(config, { seed, everyRow, weights: start.weights, ...(settings && { settings }) }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: tokenTypes > 1 }, tokenizer),
     files: { 'config.json': jsonText(config), ...files },
     defaults: { ...OF_TRANSFORMERS, learningRate: fineTuningRate(hidden) },
@@ -215,7 +217,7 @@ function fineTuningRate(hidden: number): number {
 }
 
 function transformerCandidate(name: Preset, options: CandidateOptions): Candidate {
-  const { task, labels, maxLength, dropout, seed, settings } = options;
+  const { task, labels, maxLength, dropout, seed, settings, everyRow = false } = options;
   const { tokenizer, files } = options.vocabulary ?? learnVocabulary(options);
   const config = presetConfig(name, {
     vocabularySize: tokenizer.vocabularySize,
@@ -228,7 +230,7 @@ function transformerCandidate(name: Preset, options: CandidateOptions): Candidat
   const tokenizerFiles = readingAtMost(files, maxLength);
   return {
     name,
-    forms: task.transformer(config, { seed, ...(settings && { settings }) }),
+    forms: task.transformer(config, { seed, everyRow, ...(settings && { settings }) }),
     features: tokenFeatures({ kind: 'tokens', maxLength, tokenTypes: true }, tokenizer),
     files: { 'config.json': jsonText(config), ...tokenizerFiles },
     defaults: { ...OF_TRANSFORMERS, learningRate: LEARNING_RATES[name] },

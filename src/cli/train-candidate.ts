@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LatheError, type Tensor } from '../base/index.ts';
+import { TEACHER_PREFIX } from '../compress/index.ts';
 import { type Column, closeDataset, type TensorDataset, tensorDataset } from '../data/index.ts';
 import { liftConstants, type Model } from '../graph/index.ts';
 import { type Loss, mergeAdapters } from '../nn/index.ts';
@@ -52,6 +53,8 @@ export interface Teaching {
   readonly loss: (own: Loss) => Loss;
   /** Parameters of the training form that are of the loss, and not of the model. */
   readonly parameters?: readonly string[];
+  /** What is learned has no use for labels: validation measures it too, in place of the task's figures. */
+  readonly alone?: boolean;
 }
 
 export interface RunOptions {
@@ -135,18 +138,19 @@ async function trainEncoded(
   const { teaching } = run;
   const model = training.forms.validationForm ?? training.forms.model;
   const own = task.loss({ examples, labels, labelSmoothing, classWeights, augmentation });
-  const further = teaching?.parameters ?? [];
+  const loss = teaching?.loss(own) ?? own;
+  const alone = teaching?.alone === true;
   const learned =
-    trainable ?? (further.length > 0 ? trainableParameters(liftConstants(model).model, settings.freeze) : undefined);
+    trainable ?? (teaching && ofStudent(trainableParameters(liftConstants(model).model, settings.freeze)));
   const events = train({
     model,
     trainingForm: training.forms.trainingForm,
-    loss: teaching === undefined ? own : teaching.loss(own),
-    ...(teaching && { validationLoss: own }),
-    objective: task.objective(labels, positive),
+    loss,
+    validationLoss: alone ? loss : own,
+    objective: alone ? { kind: 'loss' } : task.objective(labels, positive),
     ...((task.predictions ?? output) !== undefined && { predictions: task.predictions ?? output! }),
     ...(batchSteps && { batchSteps }),
-    ...(learned && { trainable: [...learned, ...further] }),
+    ...(learned && { trainable: [...learned, ...(teaching?.parameters ?? [])] }),
     data: training.data,
     settings,
     folder: run.runFolder,
@@ -174,6 +178,9 @@ async function trainEncoded(
     tokensPerSecond: end.tokensPerSecond,
   };
 }
+
+/** Parameters of a teacher that stands beside are not trained. */
+const ofStudent = (names: readonly string[]): string[] => names.filter((name) => !name.startsWith(TEACHER_PREFIX));
 
 /** What was trained, where it was best. */
 export async function bestTensors(runFolder: string): Promise<ReadonlyMap<string, Tensor>> {

@@ -14,7 +14,7 @@ import { DEFAULT_SETTINGS } from '../train/index.ts';
 import type { BaselineComparison } from '../train/report/index.ts';
 import { hashOfAdapted, writeAdapter } from './adapter-folder.ts';
 import { type Candidate, makeCandidate } from './candidate.ts';
-import { prepareLesson } from './distillation.ts';
+import { isInner, prepareLesson } from './distillation.ts';
 import { type Evaluated, evaluateModel } from './evaluation.ts';
 import { readExamples, textsOf } from './examples.ts';
 import { imageFactsOf } from './image-candidate.ts';
@@ -22,6 +22,7 @@ import { adaptForms, type LoraSettings } from './lora.ts';
 import { modelCard } from './model-card.ts';
 import { type RunFacts, writeRunReport } from './run-report.ts';
 import { settingsRecord } from './settings-record.ts';
+import { withFewerLayers } from './start/fewer-layers.ts';
 import { openStart, type Start } from './start/start.ts';
 import type { Terminal } from './terminal.ts';
 import { bestTensors, type Splits, trainCandidate } from './train-candidate.ts';
@@ -65,8 +66,10 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
     throw new LatheError('usage', `--positive: there is no label "${positive}"; the labels are ${labels.join(', ')}`);
   }
   const { tokenizer, head } = asked;
-  const start =
+  const begun =
     asked.model === undefined ? undefined : await openStart(asked.model, { task, labels, tokenizer, head }, terminal);
+  const layers = distillation?.layers;
+  const start = begun !== undefined && layers !== undefined ? withFewerLayers(begun, layers) : begun;
   const plan = pooledAsBefore(asked, start);
   const learning = terminal.progress(
     start !== undefined
@@ -89,7 +92,7 @@ export async function trainTask(asked: TrainPlan, terminal: Terminal): Promise<T
     lowercase: plan.lowercase,
     dropout: plan.dropout,
     settings: taskSettings,
-    ...(distillation && { vocabulary: distillation.vocabulary }),
+    ...(distillation && { vocabulary: distillation.vocabulary, everyRow: isInner(distillation.method) }),
     seed: plan.settings.seed ?? DEFAULT_SETTINGS.seed,
   };
   const made = makeCandidate(plan.arch, {

@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { readModel } from '../../src/graph/index.ts';
 import { openPackage } from '../../src/pipeline/index.ts';
+import { writeDigits } from '../images/digits.ts';
 import { answerOf, lathe, temporaryFolder, writeMessages } from './lathe.ts';
 
 // It trains, on a machine that may be busy.
@@ -69,6 +71,56 @@ describe('lathe distill', () => {
       model: 'tiny',
       distillation: { method: 'dist', temperature: 1, alpha: 0.8 },
     });
+  });
+
+  it.each([
+    ['tinybert', 'bert-tiny', '--inner-epochs 1 --epochs 2', { temperature: 1, alpha: 1, innerEpochs: 1 }],
+    ['minilm', 'bert-tiny', '--inner-epochs 1 --epochs 1 --alpha 0.7', { temperature: 2, alpha: 0.7 }],
+    ['distilbert', 'layers=2', '--epochs 1', { temperature: 2, layers: 2 }],
+  ])('learns what is inside the teacher: %s', async (method, student, words, expected) => {
+    const out = `by-${method}`;
+    await answerOf<Distilled>(
+      folder,
+      distill(`--teacher mini --student ${student} --method ${method} ${words} --out ${out}`),
+    );
+    const { manifest, ...written } = await openPackage(join(folder, out));
+    expect(manifest.lineage.settings).toMatchObject({ distillation: { method, ...expected } });
+    // Nothing of the teacher or of a projection is left in it.
+    const { graph } = await readModel(written.modelPath());
+    expect([...graph.initializers.keys()].filter((name) => /^(teacher\/|distillation)/.test(name))).toEqual([]);
+    const layers = [...graph.initializers.keys()].filter((name) => name.endsWith('attention.self.key.weight'));
+    expect(layers).toHaveLength(2);
+  });
+
+  it('learns where a network of images looks: cwd', async () => {
+    await writeDigits(join(folder, 'digits'), { each: 30, digits: [0, 1] });
+    const teacher = 'train --data digits --arch resnet-8 --epochs 2 --out resnet --quiet'.split(' ');
+    const ended = await lathe(folder, teacher);
+    expect(ended.code, ended.stderr).toBe(0);
+    const words =
+      'distill --teacher resnet --student resnet-8 --data digits --method cwd --epochs 1 --timed 10 --out seen';
+    const answer = await answerOf<Distilled>(folder, `${words} --quiet`.split(' '));
+    expect(answer.packages).toHaveLength(2);
+    const { manifest } = await openPackage(join(folder, 'seen'));
+    expect(manifest.lineage.settings).toMatchObject({ distillation: { method: 'cwd', temperature: 1 } });
+  });
+
+  it('refuses what a method has no place for', async () => {
+    const refused = async (words: string): Promise<string> => {
+      const ended = await lathe(folder, distill(`${words} --out no`));
+      expect(ended.code, ended.stderr).not.toBe(0);
+      return ended.stderr;
+    };
+    const own = '--teacher mini --student bert-tiny';
+    expect(await refused(`${own} --method cwd --alpha 0.3`)).toContain('--alpha: cwd has its own weights');
+    expect(await refused(`${own} --method cwd`)).toContain('has no map of features');
+    expect(await refused(`${own} --method minilm --vocabulary-size 200`)).toContain(
+      '--method minilm: student and teacher read with another tokenizer.json each',
+    );
+    expect(await refused(`${own} --method distilbert`)).toContain(
+      'the states of the student are 128 wide, those of the teacher 256',
+    );
+    expect(await refused('--teacher mini --student layers=9')).toContain('expected 1 to 4, as the teacher has, got 9');
   });
 
   it('refuses a student of other answers, and data that the teacher does not know', async () => {

@@ -15,7 +15,7 @@ import { ARCHITECTURES, type ArchitectureName, type Vocabulary } from '../candid
 import { defineCommand } from '../command.ts';
 import { commandLineOf } from '../command-line-of.ts';
 import { comparePackages, showComparison } from '../comparison.ts';
-import { DISTILLATION_METHODS, readUnlabeled } from '../distillation.ts';
+import { balanceOf, DISTILLATION_METHODS, readUnlabeled } from '../distillation.ts';
 import { readExamples, rowOf } from '../examples.ts';
 import { openPackageData } from '../package-learning.ts';
 import { findModel, pathsOf } from '../start/model-files.ts';
@@ -51,8 +51,8 @@ const shared = train.parameters.pick({
 const own = z.object({
   teacher: z.string().meta({ description: 'package to learn from', placeholder: 'DIR' }),
   student: z.string().meta({
-    description: `what learns: an architecture (${ARCHITECTURES.join(', ')}), or a package or checkpoint to begin with`,
-    placeholder: 'ARCH|SOURCE',
+    description: `what learns: an architecture (${ARCHITECTURES.join(', ')}), a package or checkpoint to begin with, or layers=N of the teacher`,
+    placeholder: 'ARCH|SOURCE|layers=N',
   }),
   data: train.parameters.shape.data!,
   text: z
@@ -72,19 +72,23 @@ const own = z.object({
     placeholder: 'FILE',
   }),
   method: z.enum(DISTILLATION_METHODS).default('logits').meta({
-    description: 'logits: the softened scores; dist: the relations of scores between and within classes',
+    description:
+      'logits: the softened scores; dist: relations of scores; tinybert, minilm: what is inside, then the scores; distilbert, cwd: both at once',
   }),
   temperature: z
     .number()
     .positive()
     .optional()
-    .meta({ description: 'how far scores are softened [default: 2; 1 for dist]' }),
+    .meta({ description: 'how far scores are softened [default: 2; 1 for dist, tinybert and cwd]' }),
   alpha: z
     .number()
     .min(0)
     .max(1)
-    .default(0.5)
-    .meta({ description: "the teacher's share of the loss, beside the labels'" }),
+    .optional()
+    .meta({ description: "the teacher's share of the loss, beside the labels' [default: 0.5; 1 for tinybert]" }),
+  innerEpochs: z.int().positive().optional().meta({
+    description: 'epochs of the stage that learns what is inside, for tinybert and minilm [default: as --epochs]',
+  }),
   vocabularySize: z.int().min(100).max(200_000).optional().meta({
     description: "tokens of a tokenizer of the student's own [default: the teacher's tokenizer]",
   }),
@@ -136,11 +140,19 @@ export default defineCommand({
       'lathe distill --teacher models/topics --student bert-tiny --data news.csv --method dist --out models/small',
       'many classes: by the relations of scores',
     ],
+    [
+      'lathe distill --teacher models/spam --student layers=2 --data mails/ --method distilbert --out models/small',
+      'two layers of the teacher, which learn to do without the others',
+    ],
+    [
+      'lathe distill --teacher models/spam --student bert-tiny --data mails/ --method tinybert --out models/small',
+      'what is inside the teacher first, then what it says',
+    ],
   ],
   files: (given) => {
     const { teacher, student, data, unlabeled, out, run = join('runs', basename(out)) } = given as Given;
     return {
-      reads: [teacher, data, ...unlabeled, ...(isArchitecture(student) ? [] : pathsOf(student))],
+      reads: [teacher, data, ...unlabeled, ...(isMade(student) ? [] : pathsOf(student))],
       writes: [out, join(run, 'report.html')],
       checkpoint: join(run, 'checkpoints', 'last.safetensors'),
     };
@@ -153,7 +165,9 @@ export default defineCommand({
     const { manifest } = teacher;
     const task = TRAINABLE_TASKS[manifest.task];
     const arch = isArchitecture(student) ? student : undefined;
-    if (arch === undefined) await refuseOtherAnswers(teacher, student, terminal);
+    const layers = layersOf(student);
+    const model = arch !== undefined ? undefined : layers === undefined ? student : given.teacher;
+    if (!isMade(student)) await refuseOtherAnswers(teacher, student, terminal);
     const dataset = await openPackageData(teacher, data, { text, textPair, label }, terminal);
     const { features } = manifest.pipeline;
     const vocabulary =
@@ -166,17 +180,18 @@ export default defineCommand({
         dataset,
         source: data,
         arch: arch ?? 'bert-tiny',
-        model: arch === undefined ? student : undefined,
+        model,
         distillation: {
           teacher,
           source: given.teacher,
           method: given.method,
-          temperature: given.temperature ?? (given.method === 'dist' ? 1 : 2),
-          alpha: given.alpha,
+          ...balanceOf(given.method, given),
+          innerEpochs: given.innerEpochs,
+          layers,
           unlabeled,
           vocabulary,
         },
-        settings: settingsOf({ ...given, arch, model: arch === undefined ? student : undefined }),
+        settings: settingsOf({ ...given, arch, model }),
         maxLength: given.maxLength ?? ('maxLength' in features ? (features.maxLength ?? 128) : 128),
         imageSize: given.imageSize,
         augmentation: augmentationOf(given),
@@ -231,6 +246,15 @@ export default defineCommand({
 function isArchitecture(name: string): name is ArchitectureName {
   return (ARCHITECTURES as readonly string[]).includes(name);
 }
+
+/** Of `layers=2`: 2. */
+function layersOf(student: string): number | undefined {
+  const found = /^layers=(\d+)$/.exec(student);
+  return found === null ? undefined : Number(found[1]);
+}
+
+/** Whether a student is made here, and not read from somewhere. */
+const isMade = (student: string): boolean => isArchitecture(student) || layersOf(student) !== undefined;
 
 /** The teacher's tokenizer, as the student's own. */
 async function vocabularyOf(teacher: Package): Promise<Vocabulary | undefined> {
