@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { LatheError } from '../base/index.ts';
+import { deriveSeed, LatheError } from '../base/index.ts';
 import {
   answersOf,
+  augmentTexts,
   INNER_METHODS,
   type InnerMethod,
   innerDistance,
+  nearestWords,
   softTargets,
   teacherOutputs,
   withDistance,
@@ -13,13 +15,14 @@ import {
 } from '../compress/index.ts';
 import { type Column, datasetFromFile, sourceOf, type TextStep, textCleaner } from '../data/index.ts';
 import type { Model } from '../graph/index.ts';
-import { classRelations, distillation, fromConfig, type Loss } from '../nn/index.ts';
+import { ARCHITECTURES, classRelations, distillation, fromConfig, type Loss, modelTypeOf } from '../nn/index.ts';
 import {
   type Example,
   type Manifest,
   openPipeline,
   type Package,
   PREPROCESSOR_FILE,
+  type TextExample,
   TOKENIZER_FILE,
 } from '../pipeline/index.ts';
 import { DEFAULT_SETTINGS, prepareModel, withParameters } from '../train/index.ts';
@@ -46,6 +49,8 @@ export interface DistillationPlan {
   readonly innerEpochs?: number | undefined;
   /** Examples that only the teacher has an answer for. */
   readonly unlabeled: readonly Example[];
+  /** Copies of each text with other words, for which the teacher answers; 0 for none. */
+  readonly copies: number;
   /** The teacher's tokenizer, where a student from scratch is to have it. */
   readonly vocabulary?: Vocabulary | undefined;
   /** The student is so many layers of what it begins with. */
@@ -93,7 +98,7 @@ export function balanceOf(
 
 /** What stands of a plan in records. */
 export function distillationRecord(plan: DistillationPlan): Readonly<Record<string, unknown>> {
-  const { source, method, temperature, alpha, innerEpochs, unlabeled, vocabulary, layers } = plan;
+  const { source, method, temperature, alpha, innerEpochs, unlabeled, copies, vocabulary, layers } = plan;
   return {
     teacher: source,
     method,
@@ -102,6 +107,7 @@ export function distillationRecord(plan: DistillationPlan): Readonly<Record<stri
     ...(innerEpochs !== undefined && { innerEpochs }),
     ...(layers !== undefined && { layers }),
     unlabeled: unlabeled.length,
+    ...(copies > 0 && { copies }),
     vocabulary: vocabulary === undefined ? 'own' : "the teacher's",
   };
 }
@@ -128,7 +134,7 @@ export async function prepareLesson(
   // Before the teacher is asked, which takes its time.
   const inner = isInner(method) ? await innerOf(method, plan, candidate, learning, terminal) : undefined;
   const asked =
-    method === 'cwd' && plan.unlabeled.length === 0
+    method === 'cwd' && plan.unlabeled.length === 0 && plan.copies === 0
       ? { splits, columns: {} }
       : await askTeacher(plan, splits, learning, terminal);
   const predictions = (own: Loss): Loss => distillation(own, { teacher: lossOf(plan), alpha: plan.alpha });
@@ -159,11 +165,12 @@ export async function prepareLesson(
 async function askTeacher(
   plan: DistillationPlan,
   splits: Splits,
-  { labels }: Pick<Learning, 'labels'>,
+  learning: Learning,
   terminal: Terminal,
 ): Promise<{ readonly splits: Splits; readonly columns: Readonly<Record<string, Column>> }> {
+  const copies = plan.copies === 0 ? [] : await copiesOf(plan, splits.train, learning, terminal);
   const progress = terminal.progress(`asking ${plan.source}`);
-  const examples = [...splits.train, ...plan.unlabeled];
+  const examples = [...splits.train, ...plan.unlabeled, ...copies];
   const pipeline = await openPipeline(plan.teacher);
   const teacher = await teacherOutputs(pipeline, examples, {
     prepared: true,
@@ -171,11 +178,46 @@ async function askTeacher(
     onProgress: (done, total) => progress.update(done, total),
   }).finally(() => pipeline.close());
   progress.done(`asked ${plan.source}: ${examples.length} answers`);
-  const answers = answersOf(plan.teacher.manifest.task, teacher, labels);
+  const answers = answersOf(plan.teacher.manifest.task, teacher, learning.labels);
   const train = examples.map((example, at) =>
     at < splits.train.length ? example : { ...example, label: answers(at) },
   );
   return { splits: { ...splits, train }, columns: { teacher } };
+}
+
+/** TinyBERT takes one of so many words. */
+const CANDIDATES = 15;
+
+/** The texts again, with words in place of those that are near to them in the teacher's own table. */
+async function copiesOf(
+  { teacher, source, copies }: DistillationPlan,
+  examples: readonly Example[],
+  { task, labels, settings, maxLength }: Learning,
+  terminal: Terminal,
+): Promise<readonly Example[]> {
+  const { features } = teacher.manifest.pipeline;
+  const start = features.kind === 'tokens' ? await openStart(teacher.folder, { task, labels }, terminal) : undefined;
+  if (start?.kind !== 'architecture') {
+    throw new LatheError('unsupported', `--copies: "${source}" has no table of words that is known`, {
+      hint: 'Leave it out, or give texts without labels: --unlabeled FILE.',
+    });
+  }
+  const progress = terminal.progress('finding words that are near to others');
+  const { tokenizer } = start.reader;
+  const table = start.weights.get(`${ARCHITECTURES[modelTypeOf(start.config)].embeddings.words}.weight`)!;
+  const nearest = await nearestWords(tokenizer, table, CANDIDATES);
+  const seed = settings.seed ?? DEFAULT_SETTINGS.seed;
+  const augment = (part: (example: TextExample) => string, name: string): string[] =>
+    augmentTexts(
+      tokenizer,
+      examples.map((example) => part(example as TextExample)),
+      nearest,
+      { copies, maxLength, seed: deriveSeed(seed, name) },
+    );
+  const texts = augment(({ text }) => (typeof text === 'string' ? text : text.join(' ')), 'text');
+  const pairs = 'textPair' in examples[0]! ? augment(({ textPair }) => textPair ?? '', 'text of a pair') : undefined;
+  progress.done(`made ${texts.length} copies of texts, of ${nearest.size} words with others near`);
+  return texts.map((text, at) => ({ text, ...(pairs && { textPair: pairs[at]! }) }));
 }
 
 function lossOf({ method, temperature, teacher }: DistillationPlan): Loss {

@@ -1,4 +1,5 @@
 export { attentionDistance } from './distill/attention-distance.ts';
+export { type AugmentOptions, augmentTexts } from './distill/augment-texts.ts';
 export { channelDistance } from './distill/channel-distance.ts';
 export { cosineDistance, hiddenDistance, type StateProjection } from './distill/hidden-distance.ts';
 export {
@@ -11,6 +12,7 @@ export {
   withoutDropout,
 } from './distill/inner-distance.ts';
 export { distillationGraph, type JointGraph, TEACHER_PREFIX, type TeacherValue } from './distill/joint-graph.ts';
+export { type NearestWords, nearestWords } from './distill/nearest-words.ts';
 export { type Relation, relationDistance } from './distill/relation-distance.ts';
 export { type SoftTargets, softTargets } from './distill/soft-targets.ts';
 export { studentLayers } from './distill/student-layers.ts';

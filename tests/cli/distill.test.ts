@@ -74,7 +74,12 @@ describe('lathe distill', () => {
   });
 
   it.each([
-    ['tinybert', 'bert-tiny', '--inner-epochs 1 --epochs 2', { temperature: 1, alpha: 1, innerEpochs: 1 }],
+    [
+      'tinybert',
+      'bert-tiny',
+      '--inner-epochs 1 --epochs 2 --copies 2',
+      { temperature: 1, alpha: 1, innerEpochs: 1, copies: 2 },
+    ],
     ['minilm', 'bert-tiny', '--inner-epochs 1 --epochs 1 --alpha 0.7', { temperature: 2, alpha: 0.7 }],
     ['distilbert', 'layers=2', '--epochs 1', { temperature: 2, layers: 2 }],
   ])('learns what is inside the teacher: %s', async (method, student, words, expected) => {

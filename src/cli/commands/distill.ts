@@ -89,6 +89,10 @@ const own = z.object({
   innerEpochs: z.int().positive().optional().meta({
     description: 'epochs of the stage that learns what is inside, for tinybert and minilm [default: as --epochs]',
   }),
+  copies: z.int().min(0).max(100).default(0).meta({
+    description:
+      "copies of each text with other words near in the teacher's table, for which it answers; TinyBERT has 20",
+  }),
   vocabularySize: z.int().min(100).max(200_000).optional().meta({
     description: "tokens of a tokenizer of the student's own [default: the teacher's tokenizer]",
   }),
@@ -189,6 +193,7 @@ export default defineCommand({
           innerEpochs: given.innerEpochs,
           layers,
           unlabeled,
+          copies: given.copies,
           vocabulary,
         },
         settings: settingsOf({ ...given, arch, model }),
