@@ -99,6 +99,47 @@ describe('what a student and a teacher are compared by', () => {
     expect(Math.abs(loss![0]! - expected)).toBeLessThanOrEqual(1e-5 * expected);
   });
 
+  it('is, for MiniLM, the relations of what the layers give before any scale, cut into common heads', async () => {
+    const models = [encoder(STUDENT), encoder(TEACHER)];
+    const { model } = lossOf('minilm', models[0]!, models[1]!);
+    /** Of each head and pair of tokens of the first example, which has no padding, and of the two tokens of the second. */
+    const relations = async (of: Model, { hidden, heads }: Sizes, from: 'query' | 'value', to: 'key' | 'value') => {
+      const last = transformerValues(of).attention.at(-1)!;
+      const values = await run(of, [last[from].value, last[to].value]);
+      // BERT divides scores by the root of a head's width: in these graphs, the query is divided.
+      const raise = from === 'query' ? Math.sqrt(hidden / heads) : 1;
+      const size = hidden / 2;
+      return [0, 1].flatMap((head) =>
+        [0, 1, 2, 3, 4, 5].map((row) => {
+          const seen = row < 4 ? [0, 1, 2, 3] : [4, 5];
+          const scores = seen.map((column) => {
+            let product = 0;
+            for (let at = head * size; at < (head + 1) * size; at++) {
+              product += values[last[from].value]![row * hidden + at]! * values[last[to].value]![column * hidden + at]!;
+            }
+            return (raise * product) / Math.sqrt(size);
+          });
+          const highest = Math.max(...scores);
+          const sum = scores.reduce((total, score) => total + Math.exp(score - highest), 0);
+          return scores.map((score) => Math.exp(score - highest) / sum);
+        }),
+      );
+    };
+    let expected = 0;
+    for (const [from, to] of [
+      ['query', 'key'],
+      ['value', 'value'],
+    ] as const) {
+      const ours = await relations(models[0]!, STUDENT, from, to);
+      const theirs = await relations(models[1]!, TEACHER, from, to);
+      const rows = theirs.map((row, at) => row.reduce((sum, p, k) => sum + p * Math.log(p / ours[at]![k]!), 0));
+      expected += rows.reduce((sum, row) => sum + row, 0) / rows.length;
+    }
+    const { loss } = await run(model, ['loss'], { ...FEEDS, ...LABELS });
+    expect(expected).toBeGreaterThan(0.01);
+    expect(Math.abs(loss![0]! - expected)).toBeLessThanOrEqual(1e-4 * expected);
+  });
+
   it.each([
     ['tinybert', STUDENT, ['distillation.projection.weight', 'bert.embeddings.word_embeddings.weight']],
     ['minilm', STUDENT, ['bert.encoder.layer.1.attention.self.query.weight']],
